@@ -1,0 +1,180 @@
+"""Where tables are computed: DuckDB, behind Ibis. Nobody else in the workbench knows which engine it is."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import psutil
+import pyarrow.parquet as pq
+
+from waage.errors import WaageError
+
+ROW_GROUP = 122_880  # DuckDB's own default, stated so that files do not change with it
+
+
+def open_engine(settings: Mapping[str, object], spill: Path) -> "DuckDBEngine":
+    """Open the engine a study asks for.
+
+    Parameters
+    ----------
+    settings : mapping
+        `kind` (duckdb), `memory` ("auto" or such as "4GB"), `threads` ("auto" or a number).
+    spill : Path
+        Folder for what does not fit into memory; made when needed.
+
+    Raises
+    ------
+    WaageError
+        For a kind that is not there, or a memory or thread setting DuckDB refuses.
+    """
+    kind = settings.get("kind", "duckdb")
+    if kind != "duckdb":
+        raise WaageError(f"engine.kind: {kind!r} is not available; this version computes with 'duckdb'")
+    return DuckDBEngine.open(settings.get("memory", "auto"), settings.get("threads", "auto"), spill)
+
+
+def available_memory() -> int:
+    """Return the bytes this process may use: free memory, or less where a control group says so."""
+    limits = [psutil.virtual_memory().available]
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(name).read_text()))
+        except (OSError, ValueError):
+            continue
+    return min(limits)
+
+
+def available_threads() -> int:
+    """Return the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A written table: rows, bytes, and the SHA-256 of the file, equal for equal content."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DuckDBEngine:
+    """An Ibis connection to an in-memory DuckDB that spills to disk."""
+
+    connection: ibis.BaseBackend
+    memory: str
+    threads: int
+
+    @classmethod
+    def open(cls, memory: object, threads: object, spill: Path) -> "DuckDBEngine":
+        """Connect; "auto" takes half of the memory and all of the cores that are there."""
+        if memory == "auto":
+            memory = f"{max(available_memory() // 2, 256 << 20) >> 20}MiB"
+        if threads == "auto":
+            threads = available_threads()
+        connection = ibis.duckdb.connect()
+        try:
+            connection.raw_sql(f"SET memory_limit = '{memory}'")
+            connection.raw_sql(f"SET threads = {int(threads)}")
+        except (duckdb.Error, ValueError, TypeError) as error:
+            raise WaageError(
+                f"engine: DuckDB refuses memory {memory!r} or threads {threads!r} ({_first_line(error)}); "
+                "write 'auto', or such as memory: 4GB and threads: 2"
+            ) from None
+        connection.raw_sql(f"SET temp_directory = '{_quoted(spill)}'")
+        # Extensions are never fetched behind the user's back, and zoned times are cast in UTC.
+        connection.raw_sql("SET autoinstall_known_extensions = false")
+        connection.raw_sql("SET TimeZone = 'UTC'")
+        return cls(connection, str(memory), int(threads))
+
+    def source(self, file: Path, raw: Path, shown: str) -> ir.Table:
+        """Run a source's SELECT and keep its rows in a temporary table.
+
+        Parameters
+        ----------
+        file : Path
+            One SELECT in DuckDB's dialect; `${raw}` stands for the raw folder.
+        raw : Path
+        shown : str
+            The file's name in error messages.
+
+        Raises
+        ------
+        WaageError
+            With the file, the line and DuckDB's words.
+        """
+        text = file.read_text(encoding="utf-8")
+        sql = text.replace("${raw}", _quoted(raw)).strip().rstrip(";")
+        above = len(text) - len(text.lstrip())
+        offset = text[:above].count("\n")
+        try:
+            statements = self.connection.con.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise WaageError(f"{shown}: a source is exactly one SELECT, but this file holds something else")
+            name = "source_" + re.sub(r"\W", "_", file.stem)
+            self.connection.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS\n{sql}")
+        except duckdb.Error as error:
+            found = re.search(r"^LINE (\d+):", str(error), flags=re.M)
+            # The statement handed to DuckDB has one line of ours in front, unless it failed in the parser.
+            ahead = 1 if found and not isinstance(error, duckdb.ParserException) else 0
+            where = f"{shown}, line {int(found[1]) - ahead + offset}" if found else shown
+            raise WaageError(f"{where}: {_first_line(error)}") from None
+        return self.connection.table(name)
+
+    def forget(self, table: ir.Table) -> None:
+        """Drop a source's temporary table."""
+        self.connection.drop_table(table.get_name(), force=True)
+
+    def read(self, path: Path) -> ir.Table:
+        """Open a Parquet file as a lazy table."""
+        return self.connection.read_parquet(path)
+
+    def write(self, table: ir.Table | pd.DataFrame, path: Path, key: tuple[str, ...]) -> TableFile:
+        """Write a table as Parquet in the order of its key, whose values must be unique.
+
+        Raises
+        ------
+        WaageError
+            When a key column is missing or the disk refuses.
+        """
+        if isinstance(table, pd.DataFrame):
+            table = ibis.memtable(table)
+        missing = [name for name in key if name not in table.columns]
+        if missing:
+            raise WaageError(f"{path.stem}: key columns {missing} are missing; columns are {list(table.columns)}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.connection.to_parquet(
+                table.order_by([ibis.asc(name, nulls_first=True) for name in key]),
+                path,
+                compression="zstd",
+                row_group_size=ROW_GROUP,
+            )
+        except duckdb.IOException as error:
+            raise WaageError(f"{path.stem}: cannot be written to {path.parent}: {_first_line(error)}") from None
+        return describe(path)
+
+
+def describe(path: Path) -> TableFile:
+    """Return rows, bytes and SHA-256 of a Parquet file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return TableFile(pq.read_metadata(path).num_rows, path.stat().st_size, digest)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _first_line(error: BaseException) -> str:
+    """Return DuckDB's sentence without its picture of the statement."""
+    text = re.split(r"\n\s*\n?LINE \d+:", str(error))[0]
+    return " ".join(text.split())

@@ -1,0 +1,6 @@
+"""Customer file: who is who across the sources, and what each person agreed to."""
+
+from waage.unify.consents import person_consents
+from waage.unify.persons import identity_map, persons
+
+__all__ = ["identity_map", "person_consents", "persons"]

@@ -1,0 +1,121 @@
+"""From sources/*.sql to checked tables: the only place where a study's raw data is read."""
+
+from dataclasses import dataclass
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from waage.contract import Checked, ContractError, Limits, check
+from waage.errors import WaageError, did_you_mean
+from waage.study import Study
+from waage.tables import TABLES
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """All sources of a study after their check.
+
+    Attributes
+    ----------
+    tables : dict of name to Checked
+    notes : tuple of str
+        What the analyst should know but nothing is wrong with.
+    """
+
+    tables: dict[str, Checked]
+    notes: tuple[str, ...]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row a table: table, rows_in, accepted, quarantined, of which excluded by the source."""
+        rows = [
+            (name, t.rows_in, t.rows_accepted, t.rows_quarantined, t.rows_excluded) for name, t in self.tables.items()
+        ]
+        return pd.DataFrame(rows, columns=["table", "rows_in", "accepted", "quarantined", "excluded"])
+
+    @property
+    def reasons(self) -> pd.DataFrame:
+        """One row a reason: table, reason, rows. No keys and no values, so that it may be shown."""
+        parts = [t.summary[["reason", "rows"]].assign(table=name) for name, t in self.tables.items()]
+        return pd.concat(parts, ignore_index=True)[["table", "reason", "rows"]]
+
+    @property
+    def quarantine(self) -> ir.Table:
+        """All quarantined rows: table, key, reason, row (JSON)."""
+        first, *others = [checked.quarantined for checked in self.tables.values()]
+        return first.union(*others) if others else first
+
+
+def check_sources(study: Study) -> Ingest:
+    """Run every source of a study and check its rows against the contract.
+
+    Raises
+    ------
+    WaageError
+        All faults of all tables together: SQL that fails, columns that do not fit, tables where more
+        than `max_quarantine_share` of the rows break rules, an empty `orders`.
+    """
+    folder = study.folder / "sources"
+    files = {file.stem: file for file in sorted(folder.glob("*.sql"))}
+    faults = [
+        f"{_shown(study, name)}: no table is called {name!r}{did_you_mean(name, TABLES)}"
+        for name in files
+        if name not in TABLES
+    ]
+    if "orders" not in files:
+        faults.append(f"{_shown(study, 'orders')} is missing; orders are the one table every study has")
+    limits = Limits(study.config.time_zone, study.config.data_until)
+    tables: dict[str, Checked] = {}
+    notes: list[str] = []
+    for name in TABLES:  # parents come before their children there
+        if name not in files:
+            continue
+        try:
+            raw = study.engine.source(files[name], study.raw, _shown(study, name))
+            parents = {key: checked.accepted for key, checked in tables.items()}
+            tables[name] = check(raw, name, limits, parents)
+            notes += _lost_zeros(raw, name, files[name].read_text(encoding="utf-8"))
+            study.engine.forget(raw)
+        except ContractError as error:
+            faults.append(f"{_shown(study, name)}: {error}")
+        except WaageError as error:
+            faults.append(str(error))
+    for name, checked in tables.items():
+        faults += _verdict(study, name, checked)
+    if faults:
+        raise WaageError("\n".join(faults))
+    return Ingest(tables, tuple(notes))
+
+
+def _verdict(study: Study, name: str, checked: Checked) -> list[str]:
+    allowed = study.config.max_quarantine_share
+    if checked.fault_share > allowed:
+        bad = checked.rows_quarantined - checked.rows_excluded
+        return [
+            f"{_shown(study, name)}: {bad:,} of {checked.rows_in:,} rows ({checked.fault_share:.1%}) break rules, more "
+            f"than max_quarantine_share {allowed:.1%}{checked.faults}\n  correct the source, or raise "
+            f"max_quarantine_share in data/{study.name}/study.yaml if this is as it should be"
+        ]
+    if name == "orders" and not checked.rows_accepted:
+        why = "yields no rows" if not checked.rows_in else f"has no row left{checked.faults}"
+        return [f"{_shown(study, name)}: {why}; without orders there is nothing to look at"]
+    return []
+
+
+def _lost_zeros(raw: ir.Table, name: str, sql: str) -> list[str]:
+    """Return a note where a CSV reader has turned ids into numbers, since leading zeros were lost there."""
+    ids = [
+        column.name
+        for column in TABLES[name].columns
+        if column.kind == "id" and column.name in raw.columns and raw[column.name].type().is_integer()
+    ]
+    if not ids or "read_csv" not in sql.lower():
+        return []
+    return [
+        f"{name}: {', '.join(ids)} came out of read_csv as numbers; if they have leading zeros these are lost: "
+        "read the file with all_varchar = true"
+    ]
+
+
+def _shown(study: Study, name: str) -> str:
+    return f"data/{study.name}/sources/{name}.sql"

@@ -1,0 +1,344 @@
+"""A study on disk: its settings, its tables, and what a notebook says to the report.
+
+A notebook's tables are staged and become visible together when it ends. A journal makes that one step:
+whoever reads after it is written sees the new tables, whoever reads before sees the old ones, wherever
+a run is killed.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from waage.config import StudyConfig, read_config
+from waage.engine import DuckDBEngine, TableFile, describe, open_engine
+from waage.errors import WaageError, did_you_mean
+from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
+from waage.tables import key_of
+
+_JOURNAL = "commit.json"
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the workbench's folder: WAAGE_HOME, or the nearest one upward with a pyproject.toml.
+
+    Raises
+    ------
+    WaageError
+        When neither is there.
+    """
+    if os.environ.get("WAAGE_HOME"):
+        return Path(os.environ["WAAGE_HOME"]).resolve()
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "pyproject.toml").is_file():
+            return folder
+    raise WaageError(f"no workbench at or above {start}: work inside its folder, or set WAAGE_HOME to it")
+
+
+def list_studies(root: Path) -> list[str]:
+    """Return the names of the studies under data/."""
+    return sorted(file.parent.name for file in (root / "data").glob("*/study.yaml"))
+
+
+class Study:
+    """One folder under data/: one retailer or one data set.
+
+    Open it with `Study.open`. Tables come as lazy Ibis tables; `.execute()` makes a DataFrame of one.
+
+    Attributes
+    ----------
+    name : str
+    config : StudyConfig
+    root, folder, raw, tables, state, reports : Path
+    notebook : Notebook or None
+        The notebook that reads and writes, where one was named.
+    """
+
+    def __init__(self, root: Path, config: StudyConfig, notebook: Notebook | None = None) -> None:
+        self.root, self.config, self.notebook, self.name = root, config, notebook, config.name
+        self.folder = root / "data" / config.name
+        self.tables, self.state = self.folder / "tables", self.folder / "state"
+        self.reports = root / "reports" / config.name
+        self._said: dict = {"headlines": [], "warnings": [], "inputs": {}, "outputs": {}, "finished": False}
+
+    @classmethod
+    def open(cls, name: str = "", notebook: str = "") -> "Study":
+        """Open a study by its name.
+
+        Parameters
+        ----------
+        name : str
+            A folder under data/; empty takes the environment variable WAAGE_STUDY.
+        notebook : str
+            The notebook that opens it ("04_clv"); needed to write tables.
+
+        Raises
+        ------
+        WaageError
+            For an unknown study (with the list), a name that is no folder name, a faulty study.yaml.
+        """
+        root = find_root()
+        name = name or os.environ.get("WAAGE_STUDY", "")
+        known = list_studies(root)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise WaageError(
+                f"{name!r} is not the name of a study (letters, digits, - and _); there are {_list(known)}"
+            )
+        if name not in known:
+            raise WaageError(f"no study is called {name!r}{did_you_mean(name, known)}; there are {_list(known)}")
+        config = read_config(root / "data" / name / "study.yaml", f"data/{name}/study.yaml")
+        found = None
+        if notebook:
+            notebooks = find_notebooks(root / "notebooks")
+            found = notebooks[pick(notebooks, notebook)]
+        return cls(root, config, found)
+
+    @cached_property
+    def engine(self) -> DuckDBEngine:
+        """The engine, opened on first use."""
+        return open_engine(self.config.engine, self.tables / ".spill")
+
+    @cached_property
+    def raw(self) -> Path:
+        """The folder with the raw extracts; WaageError when a package that holds it is missing."""
+        if not self.config.raw.startswith("package:"):
+            return self.folder / self.config.raw
+        module, _, inner = self.config.raw.removeprefix("package:").partition("/")
+        spec = importlib.util.find_spec(module)
+        if spec is None or not spec.submodule_search_locations:
+            raise WaageError(f"data/{self.name}/study.yaml: raw lies in the package {module!r}, which is not installed")
+        return Path(spec.submodule_search_locations[0]) / inner
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the study is simulated, that is, whether its truth is known."""
+        return (self.folder / "truth").is_dir()
+
+    # Reading
+
+    def read(self, name: str, person: bool = False) -> ir.Table:
+        """Return a table, lazily.
+
+        Parameters
+        ----------
+        name : str
+            A canonical or a result table; what this notebook has just written is read back.
+        person : bool
+            Join `person_id` from `identity_map` (NULL where the row has no known person).
+
+        Raises
+        ------
+        WaageError
+            When the study has no such table.
+        """
+        path = self._path(name)
+        if path is None:
+            key_of(name)
+            raise WaageError(f"study {self.name} has no table {name!r}; {self._origin(name)}")
+        if path.parent != self._stage and name not in self._said["inputs"]:
+            file = describe(path)
+            self._said["inputs"][name] = {"sha256": file.sha256, "rows": file.rows}
+            self._save()
+        table = self.engine.read(path)
+        if person:
+            people = self.read("identity_map").select("source", "source_id", "person_id")
+            table = table.left_join(people, ["source", "source_id"]).drop("source_right", "source_id_right")
+        return table
+
+    def has(self, name: str) -> bool:
+        """Return whether the study has a table of that name with at least one row."""
+        path = self._path(name)
+        return path is not None and describe_rows(path) > 0
+
+    def parameters(self, notebook: str = "", given: Mapping[str, object] | None = None) -> SimpleNamespace:
+        """Return a notebook's parameters: its defaults, over them study.yaml, over them what was given.
+
+        Parameters
+        ----------
+        notebook : str
+            Its name; empty takes the one the study was opened with.
+        given : mapping, optional
+            The running notebook's `globals()`; what Papermill injected or a hand changed wins.
+
+        Raises
+        ------
+        WaageError
+            Naming every unknown parameter and wrong type.
+        """
+        notebooks = find_notebooks(self.root / "notebooks")
+        chosen = notebooks[pick(notebooks, notebook)] if notebook else self.notebook
+        if chosen is None:
+            raise WaageError("parameters of which notebook? Name it, or open the study with notebook=...")
+        own = given_parameters(chosen, given) if given else {}
+        return namespace(chosen.resolve(self.overrides(chosen, notebooks), own, where=[f"data/{self.name}/study.yaml"]))
+
+    def overrides(self, notebook: Notebook, notebooks: Mapping[str, Notebook]) -> dict[str, object]:
+        """Return what study.yaml sets for a notebook; WaageError for a notebook that does not exist."""
+        merged: dict[str, object] = {}
+        for name, values in self.config.notebooks.items():
+            try:
+                if pick(notebooks, name) == notebook.name:
+                    merged |= values
+            except WaageError as error:
+                raise WaageError(f"data/{self.name}/study.yaml, notebooks: {error}") from None
+        return merged
+
+    # Writing
+
+    def write(self, name: str, table: ir.Table | pd.DataFrame) -> TableFile:
+        """Stage a table, ordered by its key; it becomes visible when the notebook finishes.
+
+        Raises
+        ------
+        WaageError
+            When the notebook does not declare the table among its `writes`, or the disk refuses.
+        """
+        if self.notebook is None or name not in self.notebook.writes:
+            who = f"notebook {self.notebook.name}" if self.notebook else "a study opened without notebook=..."
+            allowed = f" (it declares {_list(self.notebook.writes)})" if self.notebook else ""
+            raise WaageError(f"{who} does not write a table {name!r}{allowed}; see waage.writes in its metadata")
+        file = self.engine.write(table, self._stage / f"{name}.parquet", key_of(name))
+        self._said["outputs"][name] = {"sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
+        self._save()
+        return file
+
+    def headline(self, key: str, value: float | str, unit: str = "") -> None:
+        """Put a figure on the report's index.
+
+        Parameters
+        ----------
+        key : str
+            snake_case, such as "customers".
+        value : number or str
+            Raw; the index rounds it for people.
+        unit : str
+            "customers", "orders", a currency code, "%" (value is a share), or empty.
+        """
+        value = value.item() if hasattr(value, "item") else value
+        value = float(value) if not isinstance(value, str | int | float) else value
+        entries = [entry for entry in self._said["headlines"] if entry["key"] != key]
+        self._said["headlines"] = [*entries, {"key": key, "value": value, "unit": unit}]
+        self._save()
+
+    def warn(self, text: str) -> None:
+        """Put a warning on the report's index, once."""
+        if text not in self._said["warnings"]:
+            self._said["warnings"].append(text)
+            self._save()
+
+    def finish(self) -> None:
+        """End the notebook: make its tables visible together.
+
+        Under the runner this only says that the end was reached; the runner publishes after it has seen
+        that every cell ran.
+        """
+        if self.notebook is None:
+            raise WaageError("only a study opened with notebook=... can be finished")
+        self._said["finished"] = True
+        self._save()
+        if "WAAGE_STAGE" not in os.environ:
+            publish(self.tables, self._stage, self.notebook.writes)
+
+    # Where things lie
+
+    @cached_property
+    def _stage(self) -> Path:
+        if "WAAGE_STAGE" in os.environ:
+            return Path(os.environ["WAAGE_STAGE"])
+        return self.tables / ".staging" / f"{self.notebook.name if self.notebook else 'reader'}-{os.getpid()}"
+
+    def _path(self, name: str) -> Path | None:
+        staged = self._stage / f"{name}.parquet"
+        if self.notebook is not None and name in self._said["outputs"] and staged.is_file():
+            return staged
+        return table_path(self.tables, name)
+
+    def _origin(self, name: str) -> str:
+        writers = [nb.name for nb in find_notebooks(self.root / "notebooks").values() if name in nb.writes]
+        return f"run {' or '.join(writers)} first" if writers else "no notebook writes it yet"
+
+    def _save(self) -> None:
+        """Keep what was said beside the staged tables; a study opened without a notebook says nothing."""
+        if self.notebook is not None:
+            self._stage.mkdir(parents=True, exist_ok=True)
+            write_json(self._stage / "said.json", self._said)
+
+
+def table_path(tables: Path, name: str) -> Path | None:
+    """Return the file of a visible table, or None; looks through the journal of an unfinished publication."""
+    journal = _journal(tables)
+    if journal:
+        staged = tables / journal["stage"] / f"{name}.parquet"
+        if name in journal["tables"] and staged.is_file():
+            return staged
+        if name in journal["removed"]:
+            return None
+    path = tables / f"{name}.parquet"
+    return path if path.is_file() else None
+
+
+def publish(tables: Path, stage: Path, writes: tuple[str, ...]) -> None:
+    """Make a stage's tables visible in one step; tables it declares but did not write disappear.
+
+    Parameters
+    ----------
+    tables, stage : Path
+        The study's tables; a folder under it with the staged ones.
+    writes : tuple of str
+        All tables the notebook may write.
+    """
+    complete(tables)
+    staged = [name for name in writes if (stage / f"{name}.parquet").is_file()]
+    removed = [name for name in writes if name not in staged]
+    entry = {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": removed}
+    write_json(tables / _JOURNAL, entry)
+    complete(tables)
+
+
+def complete(tables: Path) -> None:
+    """Carry an announced publication to its end; does nothing where none is announced."""
+    journal = _journal(tables)
+    if not journal:
+        return
+    stage = tables / journal["stage"]
+    for name in journal["tables"]:
+        if (stage / f"{name}.parquet").is_file():
+            os.replace(stage / f"{name}.parquet", tables / f"{name}.parquet")
+    for name in journal["removed"]:
+        (tables / f"{name}.parquet").unlink(missing_ok=True)
+    (tables / _JOURNAL).unlink()
+    shutil.rmtree(stage, ignore_errors=True)
+
+
+def describe_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path).num_rows
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _journal(tables: Path) -> dict | None:
+    try:
+        return json.loads((tables / _JOURNAL).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def _list(names: object) -> str:
+    return ", ".join(names) or "none"

@@ -102,7 +102,7 @@ def rfm_summary(orders: ir.Table, as_of: date, window_months: int = 0) -> ir.Tab
         person_id, recency_days, frequency (orders), monetary (net revenue), first_day, last_day.
     """
     seen = _seen(orders, as_of)
-    inside = ibis.literal(True)
+    inside = seen.day.notnull()
     if window_months:
         start = (pd.Timestamp(as_of) - pd.DateOffset(months=window_months)).date()
         inside = seen.day > start

@@ -5,18 +5,26 @@ import ibis.expr.types as ir
 import pandas as pd
 
 CUSTOMER_FILE = {
-    "persons": ("person_id",),
-    "rfm": ("recency_days", "frequency", "monetary", "r", "f", "m", "segment", "lifecycle"),
-    "clv": (
-        "p_alive",
-        "p_order_90d",
-        "expected_orders",
-        "expected_order_value",
-        "value_12m",
-        "clv",
-        "clv_low",
-        "clv_high",
-    ),
+    "rfm": {
+        "recency_days": "int64",
+        "frequency": "int64",
+        "monetary": "decimal(18, 4)",
+        "r": "int64",
+        "f": "int64",
+        "m": "int64",
+        "segment": "string",
+        "lifecycle": "string",
+    },
+    "clv": {
+        "p_alive": "float64",
+        "p_order_90d": "float64",
+        "expected_orders": "float64",
+        "expected_order_value": "float64",
+        "value_12m": "float64",
+        "clv": "float64",
+        "clv_low": "float64",
+        "clv_high": "float64",
+    },
 }
 """What may leave the workbench about one person. Nothing here is derived from answers of a person."""
 
@@ -86,13 +94,15 @@ def customer_file(
     Returns
     -------
     ibis table
-        The columns of `CUSTOMER_FILE`, and may_profile.
+        person_id, the columns of `CUSTOMER_FILE`, may_profile.
     """
     table = persons.select("person_id")
-    for name, part in (("rfm", rfm), ("clv", clv)):
-        if part is not None:
-            columns = [column for column in CUSTOMER_FILE[name] if column in part.columns]
-            allowed = may_profile(part, person_consents).select("person_id", *columns)
+    for part, columns in ((rfm, CUSTOMER_FILE["rfm"]), (clv, CUSTOMER_FILE["clv"])):
+        if part is None:
+            table = table.mutate(**{name: ibis.null(dtype) for name, dtype in columns.items()})
+        else:
+            allowed = may_profile(part, person_consents)
+            allowed = allowed.select("person_id", **{name: allowed[name].cast(dt) for name, dt in columns.items()})
             table = table.left_join(allowed, "person_id").drop("person_id_right")
     if person_consents is None:
         return table.mutate(may_profile=ibis.literal(True))

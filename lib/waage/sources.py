@@ -34,10 +34,15 @@ class Ingest:
         return pd.DataFrame(rows, columns=["table", "rows_in", "accepted", "quarantined", "excluded"])
 
     @property
-    def reasons(self) -> pd.DataFrame:
-        """One row a reason: table, reason, rows. No keys and no values, so that it may be shown."""
+    def report(self) -> pd.DataFrame:
+        """The summary once for each reason, with reason and rows; no keys and no values, so that it may be shown.
+
+        A table without a fault has one row with an empty reason.
+        """
         parts = [t.summary[["reason", "rows"]].assign(table=name) for name, t in self.tables.items()]
-        return pd.concat(parts, ignore_index=True)[["table", "reason", "rows"]]
+        reasons = pd.concat(parts).astype({"reason": str})
+        report = self.summary.merge(reasons, on="table", how="left")
+        return report.fillna({"reason": "", "rows": 0}).astype({"rows": "int64"})
 
     @property
     def quarantine(self) -> ir.Table:
@@ -112,8 +117,8 @@ def _lost_zeros(raw: ir.Table, name: str, sql: str) -> list[str]:
     if not ids or "read_csv" not in sql.lower():
         return []
     return [
-        f"{name}: {', '.join(ids)} came out of read_csv as numbers; if they have leading zeros these are lost: "
-        "read the file with all_varchar = true"
+        f"{name}: {', '.join(ids)} came out of read_csv as numbers; a leading zero after the first 20,480 rows would be "
+        "lost: read the file with all_varchar = true"
     ]
 
 

@@ -275,7 +275,7 @@ class Study:
 
 def table_path(tables: Path, name: str) -> Path | None:
     """Return the file of a visible table, or None; looks through the journal of an unfinished publication."""
-    journal = _journal(tables)
+    journal = read_json(tables / _JOURNAL)
     if journal:
         staged = tables / journal["stage"] / f"{name}.parquet"
         if name in journal["tables"] and staged.is_file():
@@ -306,7 +306,7 @@ def publish(tables: Path, stage: Path, writes: tuple[str, ...]) -> None:
 
 def complete(tables: Path) -> None:
     """Carry an announced publication to its end; does nothing where none is announced."""
-    journal = _journal(tables)
+    journal = read_json(tables / _JOURNAL)
     if not journal:
         return
     stage = tables / journal["stage"]
@@ -333,11 +333,12 @@ def write_json(path: Path, content: object) -> None:
     os.replace(temporary, path)
 
 
-def _journal(tables: Path) -> dict | None:
+def read_json(path: Path) -> dict:
+    """Return a JSON file's content, or an empty dict where there is no such file."""
     try:
-        return json.loads((tables / _JOURNAL).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None
+        return {}
 
 
 def _list(names: object) -> str:

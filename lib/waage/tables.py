@@ -240,7 +240,7 @@ TABLES: dict[str, Table] = {
 
 RESULTS: dict[str, tuple[str, ...]] = {
     "quarantine": ("table", "key", "reason", "row"),
-    "ingest_report": ("table",),
+    "ingest_report": ("table", "reason"),
     "identity_map": ("source", "source_id"),
     "persons": ("person_id",),
     "person_consents": ("person_id", "purpose", "channel"),

@@ -1,0 +1,109 @@
+"""The command line: `waage run` and `waage pages`."""
+
+import logging
+import time
+import warnings
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from waage.errors import WaageError
+
+if TYPE_CHECKING:
+    from waage.notebook import Notebook
+    from waage.run import Listener, Result
+
+app = typer.Typer(help="A CRM and CX research workbench.", no_args_is_help=True, add_completion=False)
+console = Console(highlight=False, soft_wrap=True)
+_MARKS = {"done": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "skipped", "blocked": "[yellow]blocked[/]"}
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="a folder under data/, such as completejourney")],
+    only: Annotated[str, typer.Option(help="notebooks to run, such as 02,04; all of them if left out")] = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="a parameter, such as 04_clv.horizon_months=6; may be repeated")
+    ] = None,
+) -> None:
+    """Run a study's notebooks from its sources to its reports."""
+    from waage.run import plan_run
+    from waage.run import run as carry_out
+
+    _quiet()
+    start = time.monotonic()
+    try:
+        plan = plan_run(study, tuple(part.strip() for part in only.split(",") if part.strip()), tuple(settings or ()))
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as progress:
+            results = carry_out(plan, _listener(progress))
+    except WaageError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot write {error.filename or 'a file'}: {error.strerror}")
+    except KeyboardInterrupt:
+        console.print("interrupted; tables and reports are as the last finished notebook left them")
+        raise typer.Exit(130) from None
+    index = plan.study.reports / "index.html"
+    console.print(f"{time.monotonic() - start:.0f} s; reports: {escape(str(index.relative_to(plan.study.root)))}")
+    if any(result.status in ("failed", "blocked") for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def pages(
+    study: Annotated[str, typer.Argument(help="a study that has been run")],
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 8866,
+) -> None:
+    """Serve the read-only pages of a study on 127.0.0.1."""
+    from waage.pages import serve
+    from waage.study import Study
+
+    try:
+        opened = Study.open(study)
+        serve(opened.name, port, root=opened.root)
+    except WaageError as error:
+        _fail(str(error))
+
+
+def _listener(progress: Progress) -> "Listener":
+    from waage.run import Listener
+
+    running: dict = {}
+
+    def started(notebook: "Notebook") -> None:
+        running.update(name=notebook.name, task=progress.add_task(notebook.name, total=notebook.code_cells))
+        if not console.is_terminal:
+            console.print(f"{notebook.name} ...")
+
+    def cell(number: int, cell_id: str) -> None:
+        progress.update(running["task"], advance=1, description=f"{running['name']}  cell {number} ({cell_id})")
+
+    def ended(result: "Result") -> None:
+        progress.remove_task(running["task"])
+        reason = f": {escape(result.reason)}" if result.reason else ""
+        console.print(f"{result.name:<24} {_MARKS[result.status]:<8} {result.seconds:5.1f} s{reason}")
+
+    return Listener(started, cell, ended)
+
+
+def _fail(text: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]waage:[/] {escape(text)}")
+    raise typer.Exit(1)
+
+
+def _quiet() -> None:
+    """Keep other people's notices out of our lines."""
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="papermill|nbclient|jupyter_client|zmq")

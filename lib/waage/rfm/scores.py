@@ -1,0 +1,420 @@
+"""RFM scores as a function of the value alone: exact cut points, frozen thresholds, one CASE per measure.
+
+Scores made from ranks (row_number, ntile, qcut on ranks) give equal customers different scores and change
+when rows are shuffled. Here the engine counts customers per value, the cut points follow exactly from
+these counts, and a score is read off the value by comparing it with the cut points.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from waage.errors import WaageError, did_you_mean
+
+#: Fixed frequency bins 1, 2, 3, 4-6, 7 and more orders, for bases in which most people bought once and
+#: quantiles would put several cut points on one order. A judgement: change it where the business differs.
+FREQUENCY_BREAKS = (1, 2, 3, 6)
+
+_COLUMNS = {"r": "recency_days", "f": "frequency", "m": "monetary"}
+# Beyond this, amounts with four decimals no longer fit a double exactly.
+_LARGEST = 9e11
+
+
+def cut_points(table: ir.Table, column: str, scores: int = 5) -> tuple[float, ...]:
+    """Return the ``scores - 1`` quantiles of a column, computed exactly from its value counts.
+
+    Parameters
+    ----------
+    table : ibis table
+        Any number of rows; only one row per distinct value leaves the engine.
+    column : str
+        An integer, decimal or floating column without nulls.
+    scores : int
+        Number of groups; 5 gives the 20, 40, 60 and 80 % quantiles.
+
+    Returns
+    -------
+    tuple of float
+        Non-decreasing, in the column's unit. Linear interpolation between order statistics (type 7, the
+        default of R and NumPy). Integers and decimals are interpolated in exact arithmetic, so a quantile
+        that falls on a value equals that value.
+
+    Raises
+    ------
+    WaageError
+        If the column is missing, not numeric, empty, or holds null or non-finite values.
+
+    References
+    ----------
+    Hyndman and Fan (1996), Sample quantiles in statistical packages, definition 7.
+    """
+    _check_scores(scores)
+    require_columns(table, [column], "cut_points")
+    return _quantiles(_count_values(table, column), scores)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins of one measure, and how the customers they were fitted on fall into them.
+
+    Attributes
+    ----------
+    breaks : tuple of float
+        Inclusive upper bounds of all bins but the last, in ascending order of the value.
+    counts : tuple of int
+        Customers per score, from score 1 to the highest.
+    tied_value : float
+        The value most customers share (the smallest such value).
+    tied_customers : int
+        How many customers share it.
+    given : bool
+        Whether the breaks were given (then strictly increasing) or are quantiles (then they may repeat,
+        and scores between equal breaks stay empty).
+    """
+
+    breaks: tuple[float, ...]
+    counts: tuple[int, ...]
+    tied_value: float
+    tied_customers: int
+    given: bool
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Frozen thresholds for recency, frequency and monetary; apply them to any later state of the base.
+
+    Attributes
+    ----------
+    r, f, m : Bins
+        Bins of recency (days), frequency (orders) and monetary (net revenue, the study's currency).
+    scores : int
+        Number of scores; the highest is the best: most recent, most frequent, most revenue.
+    """
+
+    r: Bins
+    f: Bins
+    m: Bins
+    scores: int = 5
+
+    def __post_init__(self):
+        _check_scores(self.scores)
+        faults = []
+        for measure in _COLUMNS:
+            bins = getattr(self, measure)
+            faults += _faults_in_breaks(measure, bins.breaks, self.scores, strict=bins.given)
+            if len(bins.counts) != self.scores:
+                faults.append(f"{measure}: {len(bins.counts)} counts for {self.scores} scores")
+        _refuse(faults, "Scores")
+
+    @property
+    def breaks(self) -> dict[str, tuple[float, ...]]:
+        """Break vectors under the keys r (days), f (orders) and m (net revenue)."""
+        return {measure: getattr(self, measure).breaks for measure in _COLUMNS}
+
+    @property
+    def customers(self) -> int:
+        """Number of customers the thresholds were fitted on."""
+        return sum(self.r.counts)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per measure and score.
+
+        Columns: measure, score, lower (exclusive), upper (inclusive), breaks (given or quantile), customers,
+        share, and for the measure as a whole tied_value and tied_share, the largest share of customers at
+        one single value: above 1/scores, groups of equal size are impossible.
+        """
+        rows = []
+        for measure in _COLUMNS:
+            bins = getattr(self, measure)
+            edges = (-math.inf, *bins.breaks, math.inf)
+            for score in range(1, self.scores + 1):
+                place = self.scores - score if measure == "r" else score - 1
+                rows.append(
+                    {
+                        "measure": measure,
+                        "score": score,
+                        "lower": edges[place],
+                        "upper": edges[place + 1],
+                        "breaks": "given" if bins.given else "quantile",
+                        "customers": bins.counts[score - 1],
+                        "share": bins.counts[score - 1] / sum(bins.counts),
+                        "tied_value": bins.tied_value,
+                        "tied_share": bins.tied_customers / sum(bins.counts),
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def apply(self, customers: ir.Table) -> ir.Table:
+        """Add the integer columns r, f and m (1 to ``scores``) to a customer table.
+
+        Parameters
+        ----------
+        customers : ibis table
+            With recency_days, frequency and monetary; further columns are kept. Stays lazy.
+
+        Returns
+        -------
+        ibis table
+            A score is null where its value is null. Monetary of zero or less always scores 1.
+
+        Raises
+        ------
+        WaageError
+            If a column is missing or not numeric.
+        """
+        require_columns(customers, _COLUMNS.values(), "Scores.apply")
+        return customers.mutate(
+            **{measure: _score(customers, measure, getattr(self, measure).breaks, self.scores) for measure in _COLUMNS}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the thresholds as a dict that JSON can hold; `from_dict` restores an equal object."""
+        return {"scores": self.scores} | {
+            measure: {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(bins).items()}
+            for measure, bins in ((measure, getattr(self, measure)) for measure in _COLUMNS)
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Scores":
+        """Restore thresholds from what `to_dict` returned.
+
+        Raises
+        ------
+        WaageError
+            If keys are missing or unknown, or the breaks do not fit the number of scores.
+        """
+        _check_keys(stored, ["scores", *_COLUMNS], "stored scores")
+        bins = {}
+        for measure in _COLUMNS:
+            part = stored[measure]
+            _check_keys(part, [field.name for field in fields(Bins)], f"stored scores, {measure}")
+            bins[measure] = Bins(
+                breaks=tuple(float(value) for value in part["breaks"]),
+                counts=tuple(int(value) for value in part["counts"]),
+                tied_value=float(part["tied_value"]),
+                tied_customers=int(part["tied_customers"]),
+                given=bool(part["given"]),
+            )
+        return cls(scores=int(stored["scores"]), **bins)
+
+
+def fit_scores(
+    customers: ir.Table,
+    *,
+    r_breaks: Sequence[float] = (),
+    f_breaks: Sequence[float] = (),
+    m_breaks: Sequence[float] = (),
+    scores: int = 5,
+) -> Scores:
+    """Fix the thresholds of the RFM scores, from given breaks or from quantiles of the customers.
+
+    Parameters
+    ----------
+    customers : ibis table
+        One row per person: recency_days (whole days from the last order to as_of), frequency (orders that
+        count) and monetary (net revenue).
+    r_breaks, f_breaks, m_breaks : sequence of float
+        ``scores - 1`` inclusive upper bounds in ascending order of the value, also for recency; a value
+        equal to a break belongs to the lower bin. Empty: quantiles of the measure (`cut_points`). Where
+        many people bought once, quantiles of frequency coincide; give `FREQUENCY_BREAKS` there.
+    scores : int
+        Number of scores per measure, 2 to 9.
+
+    Returns
+    -------
+    Scores
+        Thresholds with the distribution at fitting, ready for `Scores.apply` and for storage.
+
+    Raises
+    ------
+    WaageError
+        Naming all faults together: missing columns; nulls, non-finite values or negative recency; breaks
+        that do not increase or are not ``scores - 1``.
+    """
+    _check_scores(scores)
+    require_columns(customers, _COLUMNS.values(), "fit_scores")
+    given = {"r": tuple(r_breaks), "f": tuple(f_breaks), "m": tuple(m_breaks)}
+    faults = []
+    for measure, breaks in given.items():
+        if breaks:
+            faults += _faults_in_breaks(measure, breaks, scores, strict=True)
+    counted = {}
+    for measure, column in _COLUMNS.items():
+        try:
+            counted[measure] = _count_values(customers, column)
+        except WaageError as error:
+            faults.append(str(error))
+    if "r" in counted and counted["r"].values[0] < 0:
+        faults.append(f"recency_days: smallest value {counted['r'].values[0]}; orders after as_of must be left out")
+    _refuse(faults, "fit_scores")
+    return Scores(
+        scores=scores,
+        **{
+            measure: _bins(measure, values, tuple(float(value) for value in given[measure]), scores)
+            for measure, values in counted.items()
+        },
+    )
+
+
+def require_columns(table: ir.Table, columns: Sequence[str], where: str) -> None:
+    """Refuse a table that lacks one of the columns, naming all that are missing."""
+    missing = [column for column in columns if column not in table.columns]
+    _refuse([f"column {column!r} is missing{did_you_mean(column, table.columns)}" for column in missing], where)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Distinct values in ascending order with their counts; `scale` decimals as integers, None for floats."""
+
+    values: np.ndarray
+    counts: np.ndarray
+    scale: int | None
+
+    def at(self, position: int) -> int | float:
+        """Return the order statistic at a position counted from 0."""
+        return self.values[np.searchsorted(np.cumsum(self.counts), position, side="right")].item()
+
+    def number(self, value: int | float) -> float:
+        """Return a stored value in the column's unit."""
+        return float(value) if self.scale is None else value / 10**self.scale
+
+
+def _count_values(table: ir.Table, column: str) -> _Values:
+    scale = _scale(table, column)
+    counted = (
+        table.select(value=table[column])
+        .group_by("value")
+        .agg(n=ibis._.count())
+        .mutate(value=ibis._.value.cast("float64"))
+        .to_pyarrow()
+    )
+    values = counted["value"].to_numpy().astype(float)
+    counts = counted["n"].to_numpy().astype(np.int64)
+    if not counts.sum():
+        raise WaageError(f"{column}: the table has no rows; fit on a day with customers")
+    if not np.isfinite(values).all():
+        odd = int(counts[~np.isfinite(values)].sum())
+        raise WaageError(f"{column}: {odd} of {counts.sum()} rows are null or not finite; fill or filter them")
+    if np.abs(values).max() > _LARGEST:
+        raise WaageError(f"{column}: value {values[np.abs(values).argmax()]:g} is beyond {_LARGEST:g}")
+    order = np.argsort(values)
+    values, counts = values[order], counts[order]
+    if scale is not None:
+        values = np.rint(values * 10**scale).astype(np.int64)
+    return _Values(values, counts, scale)
+
+
+def _scale(table: ir.Table, column: str) -> int | None:
+    kind = table[column].type()
+    if isinstance(kind, dt.Integer):
+        return 0
+    # Finer decimals than these no longer come through a double exactly, and money never needs them.
+    if isinstance(kind, dt.Decimal) and kind.scale is not None and kind.scale <= 4:
+        return kind.scale
+    if isinstance(kind, dt.Floating | dt.Decimal):
+        return None
+    raise WaageError(f"{column}: type {kind} is not numeric; cast it in the source")
+
+
+def _quantiles(counted: _Values, scores: int) -> tuple[float, ...]:
+    last = int(counted.counts.sum()) - 1
+    points = []
+    for i in range(1, scores):
+        # Whole numbers, because 0.6 * (n - 1) in floating point can land just below an order statistic.
+        position, rest = divmod(last * i, scores)
+        low, high = counted.at(position), counted.at(min(position + 1, last))
+        if counted.scale is None:
+            points.append(low + (high - low) * (rest / scores))
+        else:
+            points.append((low * (scores - rest) + high * rest) / (scores * 10**counted.scale))
+    return tuple(points)
+
+
+def _bins(measure: str, counted: _Values, given: tuple[float, ...], scores: int) -> Bins:
+    breaks = given or _quantiles(counted, scores)
+    bounds = [_bound(value, counted.scale) for value in breaks]
+    place = np.searchsorted(bounds, counted.values, side="left")
+    if measure == "m":
+        place = np.where(counted.values <= 0, 0, place)
+    per_bin = np.bincount(place, weights=counted.counts, minlength=scores).astype(int).tolist()
+    top = int(counted.counts.argmax())
+    return Bins(
+        breaks=breaks,
+        counts=tuple(reversed(per_bin) if measure == "r" else per_bin),
+        tied_value=counted.number(counted.values[top].item()),
+        tied_customers=int(counted.counts[top]),
+        given=bool(given),
+    )
+
+
+def _score(table: ir.Table, measure: str, breaks: Sequence[float], scores: int) -> ir.IntegerColumn:
+    value = table[_COLUMNS[measure]]
+    scale = _scale(table, _COLUMNS[measure])
+    unknown = value.isnull() | value.isnan() if isinstance(value.type(), dt.Floating) else value.isnull()
+    # Without its own branch a null would fall through every comparison into the last bin.
+    branches = [(unknown, ibis.null("int64"))]
+    if measure == "m":
+        branches.append((value <= 0, ibis.literal(1, "int64")))
+    ranks = [scores - i if measure == "r" else i + 1 for i in range(scores)]
+    for point, rank in zip(breaks, ranks, strict=False):
+        branches.append((value <= _literal(point, scale), ibis.literal(rank, "int64")))
+    return ibis.cases(*branches, else_=ibis.literal(ranks[-1], "int64"))
+
+
+def _bound(point: float, scale: int | None) -> int | float:
+    # A value with `scale` decimals is <= point exactly if it is <= point rounded down to these decimals;
+    # rounding down lets engines compare integers and decimals without any conversion to double.
+    return point if scale is None else math.floor(Fraction(repr(float(point))) * 10**scale)
+
+
+def _literal(point: float, scale: int | None) -> ir.NumericScalar:
+    bound = _bound(point, scale)
+    if scale is None:
+        return ibis.literal(bound, "float64")
+    if scale == 0:
+        return ibis.literal(bound, "int64")
+    return ibis.literal(Decimal(bound).scaleb(-scale), dt.Decimal(38, scale))
+
+
+def _faults_in_breaks(measure: str, breaks: Sequence[float], scores: int, *, strict: bool) -> list[str]:
+    name = f"{measure}_breaks {tuple(breaks)}"
+    try:
+        points = [float(value) for value in breaks]
+    except (TypeError, ValueError):
+        return [f"{name}: not all are numbers"]
+    faults = []
+    if len(points) != scores - 1:
+        faults.append(f"{name}: {len(points)} breaks; {scores} scores need {scores - 1}")
+    if not all(abs(value) <= _LARGEST for value in points):
+        faults.append(f"{name}: every break must be a finite number up to {_LARGEST:g}")
+    for left, right in pairwise(points):
+        if right < left or (strict and right == left):
+            faults.append(f"{name}: {right:g} follows {left:g}; breaks must increase")
+    return faults
+
+
+def _check_scores(scores: int) -> None:
+    if isinstance(scores, bool) or not isinstance(scores, int) or not 2 <= scores <= 9:
+        raise WaageError(f"scores: {scores!r} is not a whole number from 2 to 9; 5 is the usual choice")
+
+
+def _check_keys(stored: Mapping[str, Any], expected: Sequence[str], where: str) -> None:
+    faults = [f"{key!r} is missing" for key in expected if key not in stored]
+    faults += [f"{key!r} is unknown{did_you_mean(key, expected)}" for key in stored if key not in expected]
+    _refuse(faults, where)
+
+
+def _refuse(faults: Sequence[str], where: str) -> None:
+    if faults:
+        raise WaageError(f"{where}: " + "; ".join(faults))

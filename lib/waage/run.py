@@ -1,0 +1,458 @@
+"""The runner: resolves parameters, executes notebooks through Papermill, publishes tables and reports together."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import yaml
+
+import waage
+from waage import privacy
+from waage.errors import WaageError
+from waage.notebook import Notebook, find_notebooks, pick
+from waage.report import export_html, header_facts, write_index
+from waage.study import Study, complete, publish, read_json, write_json
+
+PACKAGES = ("duckdb", "ibis-framework", "sqlglot", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels")
+PACKAGES += ("lifetimes", "matplotlib", "seaborn", "papermill", "nbclient", "ipykernel", "voila")
+CUSTOMER_FILE = Notebook(
+    Path("customer_file"), "Customer file", {}, ("persons",), ("rfm", "clv", "person_consents"), ("customer_file",)
+)
+
+
+@dataclass
+class Result:
+    """What became of one notebook: status done, failed, skipped or blocked, and the reason for the latter three."""
+
+    name: str
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Told what happens during a run; every callback may be left out."""
+
+    started: Callable[[Notebook], None] = lambda notebook: None
+    cell: Callable[[int, str], None] = lambda number, cell_id: None
+    ended: Callable[[Result], None] = lambda result: None
+
+
+@dataclass(frozen=True)
+class _Failure(Exception):
+    cell: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, settled before anything runs."""
+
+    study: Study
+    notebooks: dict[str, Notebook]
+    selected: tuple[str, ...]
+    parameters: dict[str, dict[str, object]] = field(default_factory=dict)
+
+
+def plan_run(name: str, only: tuple[str, ...] = (), settings: tuple[str, ...] = ()) -> Plan:
+    """Resolve notebooks and parameters: notebook default < study.yaml < settings.
+
+    Parameters
+    ----------
+    name : str
+        The study.
+    only : tuple of str
+        Notebooks by name, number or unique beginning; empty takes all.
+    settings : tuple of str
+        Such as "04_clv.horizon_months=6"; the value is read as YAML.
+
+    Raises
+    ------
+    WaageError
+        Naming every unknown notebook, unknown parameter and wrong type, before anything runs.
+    """
+    study = Study.open(name)
+    notebooks = find_notebooks(study.root / "notebooks")
+    faults: list[str] = []
+    given: dict[str, dict[str, object]] = {key: {} for key in notebooks}
+    for setting in settings:
+        try:
+            notebook, parameter, value = _read_setting(setting, notebooks)
+            notebooks[notebook].resolve({parameter: value})
+            given[notebook][parameter] = value
+        except WaageError as error:
+            faults.append(f"--set {setting}: {error}")
+    selected = list(notebooks)
+    if only:
+        chosen = set()
+        for wanted in only:
+            try:
+                chosen.add(pick(notebooks, wanted))
+            except WaageError as error:
+                faults.append(f"--only {wanted}: {error}")
+        selected = [key for key in notebooks if key in chosen]
+    parameters = {}
+    for key in selected:
+        try:
+            layers = (study.overrides(notebooks[key], notebooks), {"study_name": study.name}, given[key])
+            parameters[key] = notebooks[key].resolve(*layers, where=[f"data/{study.name}/study.yaml", "", "--set"])
+        except WaageError as error:
+            faults += [line for line in str(error).splitlines() if line not in faults]
+    if faults:
+        raise WaageError("\n".join(faults))
+    return Plan(study, notebooks, tuple(selected), parameters)
+
+
+def _read_setting(setting: str, notebooks: Mapping[str, Notebook]) -> tuple[str, str, object]:
+    left, equals, text = setting.partition("=")
+    notebook, dot, parameter = left.strip().partition(".")
+    if not equals or not dot:
+        raise WaageError("write notebook.parameter=value, such as 04_clv.horizon_months=6")
+    notebook, parameter = pick(notebooks, notebook), parameter.strip()
+    declared = notebooks[notebook].parameters.get(parameter)
+    try:
+        value = text if declared and declared.type == "str" else yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    return notebook, parameter, value
+
+
+def run(plan: Plan, listener: Listener | None = None) -> list[Result]:
+    """Carry out a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    listener : Listener, optional
+
+    Returns
+    -------
+    list of Result
+        One a notebook, in order.
+
+    Raises
+    ------
+    WaageError
+        When another run of the study is under way, or the reports folder cannot be written to.
+    """
+    listener, study = listener or Listener(), plan.study
+    _check_writable(study.reports)
+    with _alone(study):
+        complete(study.tables)
+        shutil.rmtree(study.tables / ".staging", ignore_errors=True)
+        manifest = _open_manifest(plan)
+        results: list[Result] = []
+        for name in plan.selected:
+            listener.started(plan.notebooks[name])
+            result, entry = _run_one(plan, name, results, listener)
+            manifest["notebooks"][name] = entry
+            results.append(result)
+            _save(study, plan.notebooks, manifest)
+            listener.ended(result)
+        if not any(result.status in ("failed", "blocked") for result in results):
+            manifest["customer_file"] = _write_customer_file(study)
+        manifest["run"]["seconds"] = round(time.time() - manifest["run"].pop("_start"), 1)
+        _save(study, plan.notebooks, manifest)
+    return results
+
+
+def _run_one(plan: Plan, name: str, results: list[Result], listener: Listener) -> tuple[Result, dict]:
+    study, notebook = plan.study, plan.notebooks[name]
+    parameters = plan.parameters[name]
+    entry = {
+        "title": notebook.title,
+        "started": _now(),
+        "parameters": parameters,
+        "changed": {key: value for key, value in parameters.items() if value != notebook.parameters[key].default},
+    }
+    entry["changed"].pop("study_name", None)
+    result, start = Result(name, "done"), time.time()
+    said: dict = {}
+    broken = {w: r.name for r in results if r.status in ("failed", "blocked") for w in plan.notebooks[r.name].writes}
+    missing = [table for table in notebook.reads if not study.has(table)]
+    if blockers := sorted({broken[table] for table in (*notebook.reads, *notebook.optional) if table in broken}):
+        result.status, result.reason = "blocked", f"needs the results of {', '.join(blockers)}, which did not finish"
+    elif missing:
+        result.status, result.reason = "skipped", f"the study has no {' and no '.join(missing)}"
+    else:
+        try:
+            said = _execute(study, notebook, parameters, entry, listener)
+        except _Failure as failure:
+            result.status, result.reason = "failed", f"{failure.cell}: {failure.cause}"
+    result.seconds = round(time.time() - start, 1)
+    report = study.reports / f"{name}.html"
+    entry |= {
+        "status": result.status,
+        "reason": result.reason or None,
+        "seconds": result.seconds,
+        "headlines": said.get("headlines", []),
+        "warnings": said.get("warnings", []),
+        "inputs": said.get("inputs", {}),
+        "outputs": said.get("outputs", {}),
+        "report": report.name if report.is_file() and result.status == "done" else None,
+        "failed_report": f"failed/{name}.html" if result.status == "failed" else None,
+    }
+    return result, entry
+
+
+def _execute(study: Study, notebook: Notebook, parameters: dict, entry: dict, listener: Listener) -> dict:
+    """Run one notebook and publish what it made; returns what it said, raises _Failure and changes nothing else."""
+    stage = study.tables / ".staging" / notebook.name
+    work = study.reports / ".work"
+    executed = work / f"{notebook.name}.ipynb"
+    page = work / f"{notebook.name}.html"
+    current = ["start"]
+
+    def on_cell(cell: dict, cell_index: int, **_: object) -> None:
+        current[0] = f"cell {cell_index + 1} ({cell['id']})"
+        listener.cell(cell_index + 1, cell["id"])
+
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            _papermill(study, notebook, parameters, executed, stage, on_cell)
+            _check_every_cell_ran(executed, current[0])
+            said = read_json(stage / "said.json")
+            if not said.get("finished"):
+                raise _Failure("end", "the notebook has no study.finish() at its end, so its tables were not published")
+            export_html(executed, page, title=notebook.title, facts=_facts(study, entry))
+        except Exception as error:
+            failure = error if isinstance(error, _Failure) else _failure(error, current[0])
+            _keep_failed(study, notebook, executed, entry)
+            raise failure from error
+        publish(study.tables, stage, notebook.writes)
+        os.replace(executed, study.reports / executed.name)
+        os.replace(page, study.reports / page.name)
+        for name in (executed.name, page.name):
+            (study.reports / "failed" / name).unlink(missing_ok=True)
+        return said
+    except OSError as error:
+        raise _Failure(current[0], f"cannot write {error.filename or study.reports}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if not (study.tables / "commit.json").exists():
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _papermill(
+    study: Study, notebook: Notebook, parameters: dict, executed: Path, stage: Path, on_cell: Callable
+) -> None:
+    import papermill
+    from traitlets.config import Config
+
+    # Papermill's default transport picks a port, frees it and hopes; a socket of our own cannot be raced for.
+    # Its path must stay short (about 107 characters), hence a folder of its own.
+    with tempfile.TemporaryDirectory(prefix="waage-") as sockets, _environment(study, stage):
+        manager = {"connection_file": str(Path(sockets) / "kernel.json")}
+        if os.name == "posix":
+            manager["transport"] = "ipc"
+        papermill.execute_notebook(
+            str(notebook.path),
+            str(executed),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            cwd=str(notebook.path.parent),
+            config=Config({"KernelManager": manager}),
+            on_cell_start=on_cell,
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # errors reach us through the notebook
+        )
+
+
+@contextlib.contextmanager
+def _environment(study: Study, stage: Path) -> Iterator[None]:
+    """What the kernel is told: where the workbench is, where to stage, and a fixed order of sets."""
+    own = {"WAAGE_HOME": str(study.root), "WAAGE_STAGE": str(stage), "PYTHONHASHSEED": "0"}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _check_every_cell_ran(executed: Path, last: str) -> None:
+    cells = nbformat.read(executed, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+    left = [cell.id for cell in code if cell.execution_count is None]
+    if left:
+        raise _Failure(last, f"the kernel ended here without an error (sys.exit?); {len(left)} cells did not run")
+
+
+def _failure(error: Exception, cell: str) -> _Failure:
+    name = type(error).__name__
+    if name == "PapermillExecutionError":
+        ename, evalue = error.ename, str(error.evalue)
+        return _Failure(cell, evalue if ename in ("WaageError", "ContractError") else f"{ename}: {evalue}")
+    if name == "DeadKernelError":
+        return _Failure(cell, "the kernel died (killed, or out of memory)")
+    if isinstance(error, OSError):
+        return _Failure(cell, f"cannot write {error.filename or 'the report'}: {error.strerror}")
+    return _Failure(cell, f"{name}: {error}")
+
+
+def _keep_failed(study: Study, notebook: Notebook, executed: Path, entry: dict) -> None:
+    """Keep the partial notebook and a page of it, as far as the disk lets us."""
+    with contextlib.suppress(OSError):
+        if executed.is_file():
+            failed = study.reports / "failed"
+            failed.mkdir(parents=True, exist_ok=True)
+            os.replace(executed, failed / executed.name)
+            page = failed / f"{notebook.name}.html"
+            export_html(failed / executed.name, page, title=notebook.title, facts=_facts(study, entry))
+
+
+def _write_customer_file(study: Study) -> dict | None:
+    """Write the table of what may leave the workbench, from the newest results; None without persons."""
+    if not study.has("persons"):
+        return None
+    own = Study(study.root, study.config, CUSTOMER_FILE)
+    parts = {name: own.read(name) if own.has(name) else None for name in CUSTOMER_FILE.optional}
+    table = privacy.customer_file(own.read("persons"), **parts)
+    file = own.write("customer_file", table)
+    own.finish()
+    return {"rows": file.rows, "sha256": file.sha256, "columns": list(table.columns)}
+
+
+# Manifest and index
+
+
+def _open_manifest(plan: Plan) -> dict:
+    """Start from the last manifest, so that notebooks which are not run now keep their entries."""
+    study = plan.study
+    before = read_json(study.reports / "manifest.json")
+    return {
+        "waage": waage.__version__,
+        "study": _described(study),
+        "run": {
+            "started": _now(),
+            "_start": time.time(),
+            "git": _git(study.root),
+            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "engine": {"kind": "duckdb", "memory": study.engine.memory, "threads": study.engine.threads},
+        },
+        "notebooks": {key: entry for key, entry in before.get("notebooks", {}).items() if key in plan.notebooks},
+        "customer_file": before.get("customer_file"),
+    }
+
+
+def _described(study: Study) -> dict:
+    config = study.config
+    return {
+        "name": study.name,
+        "language": config.language,
+        "currency": config.currency,
+        "money": config.money,
+        "as_of": str(config.as_of),
+        "data_until": str(config.data_until),
+        "time_zone": config.time_zone,
+        "simulated": study.simulated,
+    }
+
+
+def _save(study: Study, notebooks: Mapping[str, Notebook], manifest: dict) -> None:
+    manifest["notebooks"] = {name: manifest["notebooks"][name] for name in notebooks if name in manifest["notebooks"]}
+    manifest["quarantine"] = _quarantine(study)
+    kept = {**manifest, "run": {key: value for key, value in manifest["run"].items() if not key.startswith("_")}}
+    shown = {**kept, "notebooks": {name: _with_age(kept, name) for name in kept["notebooks"]}}
+    write_json(study.reports / "manifest.json", kept)
+    write_index(shown, study.reports / "index.html")
+
+
+def _with_age(manifest: dict, name: str) -> dict:
+    """Return a notebook's entry, with a warning where a table it read has been renewed since."""
+    entry = manifest["notebooks"][name]
+    newest = {
+        table: out["sha256"] for other in manifest["notebooks"].values() for table, out in other["outputs"].items()
+    }
+    old = [table for table, read in entry["inputs"].items() if newest.get(table, read["sha256"]) != read["sha256"]]
+    if not old or entry["status"] != "done":
+        return entry
+    return {**entry, "warnings": [*entry["warnings"], f"Older than its input ({', '.join(old)}): run {name} again."]}
+
+
+def _quarantine(study: Study) -> list[dict]:
+    if not study.has("ingest_report"):
+        return []
+    report = study.read("ingest_report").execute()
+    entries = []
+    for table, rows in report.groupby("table", sort=False):
+        total = rows.iloc[0]
+        reasons = rows[rows["reason"] != ""]
+        entries.append(
+            {
+                "table": table,
+                "rows_in": int(total["rows_in"]),
+                "accepted": int(total["accepted"]),
+                "quarantined": int(total["quarantined"]),
+                "reasons": {row.reason: int(row.rows) for row in reasons.itertuples()},
+            }
+        )
+    return entries
+
+
+def _facts(study: Study, entry: dict) -> dict[str, str]:
+    since = time.time() - datetime.fromisoformat(entry["started"]).timestamp()
+    return header_facts(_described(study), {"started": entry["started"], "seconds": since})
+
+
+def _git(root: Path) -> dict:
+    """Return the commit and whether the tree differs from it; empty outside a checkout."""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True, timeout=10
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse before anything runs where reports could not be written afterwards."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
+            probe.write(b"0" * 4096)
+            probe.flush()
+    except OSError as error:
+        raise WaageError(
+            f"reports cannot be written to {folder}: {error.strerror}; free or open the folder and run again"
+        ) from None
+
+
+@contextlib.contextmanager
+def _alone(study: Study) -> Iterator[None]:
+    """Hold the study's lock; the system lets go of it when the process ends, however it ends."""
+    study.state.mkdir(parents=True, exist_ok=True)
+    study.tables.mkdir(parents=True, exist_ok=True)
+    with (study.state / "run.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise WaageError(f"another run of {study.name} is under way; wait for it to end") from None
+        yield

@@ -1,0 +1,281 @@
+"""What readers see: palette, numbers, money, dates and labels in English and German.
+
+Importing this module loads neither Matplotlib nor pandas; only ``apply`` and the ``axis_*`` helpers do.
+"""
+
+import datetime
+import math
+
+from waage.errors import WaageError, did_you_mean
+
+ACCENT = "#14626b"  # petrol: the one colour a chart with a single series uses
+BRASS = "#d09a36"
+INK = "#1f2a33"
+MUTED = "#66727b"
+PALETTE = [ACCENT, BRASS, "#5f86bd", "#a8472f", "#8fb8a0", "#6f4a7e", "#9aa5ad"]
+
+SEGMENT_COLOURS = {
+    "champions": "#0e4d54",
+    "loyal": "#1f7a80",
+    "potential_loyalists": "#5ba3a0",
+    "new": "#4f78b0",
+    "promising": "#9bb7db",
+    "need_attention": "#ecd28a",
+    "about_to_sleep": "#d09a36",
+    "cant_lose": "#8f3222",
+    "at_risk": "#cf7a58",
+    "hibernating": "#a3adb4",
+}
+
+LABELS = {
+    # RFM segments
+    "champions": ("Champions", "Champions"),
+    "loyal": ("Loyal customers", "Treue Kunden"),
+    "potential_loyalists": ("Potential loyalists", "Potenzielle Stammkunden"),
+    "new": ("New customers", "Neukunden"),
+    "promising": ("Promising", "Vielversprechend"),
+    "need_attention": ("Need attention", "Brauchen Aufmerksamkeit"),
+    "about_to_sleep": ("About to sleep", "Drohen einzuschlafen"),
+    "cant_lose": ("Can't lose", "Nicht zu verlieren"),
+    "at_risk": ("At risk", "Gefährdet"),
+    "hibernating": ("Hibernating", "Ruhend"),
+    # lifecycle stages ("new" is above)
+    "active": ("Active", "Aktiv"),
+    "defecting": ("Defecting", "Abwandernd"),
+    "inactive": ("Inactive", "Inaktiv"),
+    # channels and the state of an order
+    "online": ("Online", "Online"),
+    "store": ("Store", "Filiale"),
+    "placed": ("Placed", "Bestellt"),
+    "shipped": ("Shipped", "Versandt"),
+    "cancelled": ("Cancelled", "Storniert"),
+    # models and baselines
+    "bg": ("BG/NBD", "BG/NBD"),
+    "mbg": ("MBG/NBD", "MBG/NBD"),
+    "zero": ("Nobody returns", "Niemand kommt wieder"),
+    "same_count": ("Same count again", "Gleiche Anzahl wie zuvor"),
+    "same_rate": ("Same rate again", "Gleiche Rate wie zuvor"),
+    # money words and their basis
+    "demand": ("Demand", "Nachfrage"),
+    "net_revenue": ("Net revenue", "Umsatz nach Retouren"),
+    "margin": ("Margin", "Marge"),
+    "net": ("excl. VAT", "ohne MwSt."),
+    "gross": ("incl. VAT", "inkl. MwSt."),
+    # columns of result tables
+    "p_alive": ("probability alive", "Wahrscheinlichkeit aktiv"),
+    "p_order_90d": ("probability of an order in 90 days", "Wahrscheinlichkeit einer Bestellung in 90 Tagen"),
+    "expected_orders": ("expected orders", "erwartete Bestellungen"),
+    "expected_order_value": ("expected order value", "erwarteter Bestellwert"),
+    "value_12m": ("value in 12 months", "Wert in 12 Monaten"),
+    "clv": ("customer lifetime value", "Kundenwert"),
+    "clv_low": ("customer lifetime value, low", "Kundenwert, unten"),
+    "clv_high": ("customer lifetime value, high", "Kundenwert, oben"),
+    "recency_days": ("days since the last order", "Tage seit der letzten Bestellung"),
+    "segment": ("segment", "Segment"),
+    "lifecycle": ("lifecycle", "Lebensphase"),
+    # what a page or a card shows
+    "segments": ("segments", "Segmente"),
+    "customer_orders": ("orders of customers", "Bestellungen der Kunden"),
+    # the state of a notebook in a run
+    "done": ("Done", "Fertig"),
+    "failed": ("Failed", "Fehlgeschlagen"),
+    "skipped": ("Skipped", "Übersprungen"),
+    "blocked": ("Blocked", "Blockiert"),
+    # units of headline figures
+    "customers": ("customers", "Kunden"),
+    "persons": ("persons", "Personen"),
+    "households": ("households", "Haushalte"),
+    "orders": ("orders", "Bestellungen"),
+    "rows": ("rows", "Zeilen"),
+    "days": ("days", "Tage"),
+    "weeks": ("weeks", "Wochen"),
+    "months": ("months", "Monate"),
+    "points": ("points", "Punkte"),
+}
+
+MISSING = "–"
+_LANGUAGES = ("en", "de")
+_SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+_GAP = "\u00a0"  # a number and its unit stay on one line
+_STEPS = [(10**9, "bn", "Mrd."), (10**6, "m", "Mio."), (10**3, "k", "Tsd.")]
+_MONTHS = {
+    "en": "January,February,March,April,May,June,July,August,September,October,November,December",
+    "de": "Januar,Februar,März,April,Mai,Juni,Juli,August,September,Oktober,November,Dezember",
+}
+
+
+def number(x, language: str = "en", decimals: int = 0) -> str:
+    """Return ``x`` with thousands separators: 1,234.5 (en) or 1.234,5 (de); missing values are "–"."""
+    _check(language)
+    if _missing(x):
+        return MISSING
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    text = f"{abs(x):,.{decimals}f}"
+    # what rounds to zero has no sign
+    sign = "−" if x < 0 and text.strip("0.,") else ""
+    if language == "de":
+        text = text.translate(str.maketrans(",.", ".,"))
+    return sign + text
+
+
+def money(x, currency: str = "EUR", language: str = "en", decimals: int = 0) -> str:
+    """Return an amount with its currency: €1,234,567 (en) or 1.234.567 € (de)."""
+    return _with_currency(number(x, language, decimals), currency, language)
+
+
+def percent(share, language: str = "en", decimals: int = 0) -> str:
+    """Return a share (0.12 is twelve percent) as 12% (en) or 12 % (de)."""
+    if _missing(share):
+        return number(None, language)
+    return number(share * 100, language, decimals) + ("%" if language == "en" else f"{_GAP}%")
+
+
+def compact(x, currency: str | None = None, language: str = "en") -> str:
+    """Return a large number short: $4.6m or 4,6 Mio. $; below one thousand it is written out."""
+    _check(language)
+    if _missing(x) or math.isinf(x):
+        text = number(x, language)
+    else:
+        x = float(x)
+        # 999,600 is 1m, not 1,000k: the limit lies where rounding reaches the next step
+        size, *short = next((step for step in _STEPS if abs(x) >= 0.9995 * step[0]), (1, "", ""))
+        tenths = round(abs(x) / size, 1)
+        text = number(x / size, language, 1 if tenths < 100 and tenths % 1 else 0)
+        if size > 1:
+            text += short[0] if language == "en" else _GAP + short[1]
+    return _with_currency(text, currency, language) if currency else text
+
+
+def day(date, language: str = "en") -> str:
+    """Return a date, datetime or ISO text as 30 June 2025 (en) or 30. Juni 2025 (de)."""
+    _check(language)
+    if _missing(date) or date == "":
+        return MISSING
+    if isinstance(date, str):
+        date = datetime.date.fromisoformat(date[:10])
+    month = _MONTHS[language].split(",")[date.month - 1]
+    dot = "." if language == "de" else ""
+    return f"{date.day}{dot} {month} {date.year}"
+
+
+def label(key: str, language: str = "en") -> str:
+    """Return the display text of a stored key; an unknown key is shown with spaces for underscores."""
+    _check(language)
+    if _missing(key):
+        return MISSING
+    if key in LABELS:
+        return LABELS[key][_LANGUAGES.index(language)]
+    return str(key).replace("_", " ")
+
+
+def title(key: str, language: str = "en") -> str:
+    """Return ``label(key)`` with a capital first letter, for headings, cards and table heads."""
+    text = label(key, language)
+    return text[:1].upper() + text[1:]
+
+
+def apply(language: str = "en") -> None:
+    """Set Matplotlib, inline figures and pandas tables to the house style for a report in ``language``."""
+    _check(language)
+    import matplotlib as mpl
+    import pandas as pd
+
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (9, 4.5),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "savefig.bbox": "tight",
+            "font.family": "sans-serif",
+            "font.size": 11,
+            "axes.titlesize": 13,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.titlepad": 12,
+            "axes.labelsize": 11,
+            "axes.labelcolor": MUTED,
+            "axes.edgecolor": "#c3cad0",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "grid.color": "#e6eaed",
+            "grid.linewidth": 0.8,
+            "text.color": INK,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "xtick.major.size": 0,
+            "ytick.major.size": 0,
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "patch.edgecolor": "none",
+        }
+    )
+    pd.set_option("display.float_format", lambda x: _readable(x, language))
+    pd.set_option("display.max_colwidth", 120)
+    pd.set_option("display.html.use_mathjax", False)  # two dollar amounts in a row are no formula
+    _inline_at_double_resolution()
+
+
+def axis_money(axis, currency: str = "EUR", language: str = "en") -> None:
+    """Label a Matplotlib axis (``ax.xaxis`` or ``ax.yaxis``) with short amounts such as €2m."""
+    axis.set_major_formatter(lambda x, _: compact(x, currency, language))
+
+
+def axis_number(axis, language: str = "en", decimals: int = 0) -> None:
+    """Label a Matplotlib axis (``ax.xaxis`` or ``ax.yaxis``) with separated numbers."""
+    axis.set_major_formatter(lambda x, _: number(x, language, decimals))
+
+
+def axis_percent(axis, language: str = "en", decimals: int = 0) -> None:
+    """Label a Matplotlib axis (``ax.xaxis`` or ``ax.yaxis``) of shares with percentages."""
+    axis.set_major_formatter(lambda x, _: percent(x, language, decimals))
+
+
+def _with_currency(text: str, currency: str, language: str) -> str:
+    if text == MISSING:
+        return text
+    symbol = _SYMBOLS.get(currency, currency)
+    if language == "de":
+        return f"{text}{_GAP}{symbol}"
+    sign, digits = ("−", text[1:]) if text.startswith("−") else ("", text)
+    return f"{sign}{symbol}{digits}" if len(symbol) == 1 else f"{sign}{symbol}{_GAP}{digits}"
+
+
+def _readable(x: float, language: str) -> str:
+    """Return a table cell: no decimals from one thousand on, two below, two figures below 0.1."""
+    size = abs(x)
+    if size >= 1000 or size == 0:
+        return number(x, language)
+    if size >= 0.1:
+        return number(x, language, 2)
+    if size >= 1e-6:
+        return number(x, language, 1 - math.floor(math.log10(size)))
+    return f"{x:.1e}"
+
+
+def _inline_at_double_resolution() -> None:
+    """Ask a running notebook for 2x PNG figures; outside of one there is nothing to set."""
+    from IPython import get_ipython
+
+    if get_ipython() is not None and hasattr(get_ipython(), "kernel"):
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
+
+
+def _missing(x) -> bool:
+    try:
+        return x is None or bool(x != x)
+    except TypeError:  # pandas.NA has no truth value
+        return True
+
+
+def _check(language: str) -> None:
+    if language not in _LANGUAGES:
+        hint = did_you_mean(str(language), _LANGUAGES)
+        raise WaageError(f"language must be 'en' or 'de'. Got {language!r} instead{hint}.")

@@ -1,0 +1,79 @@
+"""Customers for the tests: the real ones of CDNOW and simulated ones."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from waage.clv import SpendModel
+from waage.clv.purchases import PurchaseModel
+
+CUT = pd.Timestamp("1997-09-30")
+
+
+def cdnow_orders(which):
+    # The packaged files without lifetimes.datasets, whose import needs an old setuptools.
+    folder = Path(importlib.util.find_spec("lifetimes").submodule_search_locations[0]) / "datasets"
+    layout = {
+        "master": {"header": 0, "names": ["person_id", "day", "units", "dollars"]},
+        "sample": {"header": None, "names": ["master_id", "person_id", "day", "units", "dollars"]},
+    }[which]
+    orders = pd.read_csv(folder / f"CDNOW_{which}.txt", sep=r"\s+", dtype={"person_id": str, "day": str}, **layout)
+    orders["day"] = pd.to_datetime(orders["day"], format="%Y%m%d")
+    return orders.groupby(["person_id", "day"], as_index=False)["dollars"].sum()
+
+
+def cdnow(which):
+    days = cdnow_orders(which)
+    before, after = days[days["day"] <= CUT], days[days["day"] > CUT]
+    day = before.groupby("person_id")["day"]
+    people = pd.DataFrame(
+        {
+            "frequency": day.size() - 1,
+            "recency": (day.max() - day.min()).dt.days,
+            "T": (CUT - day.min()).dt.days,
+        }
+    )
+    repeat = before[before.duplicated("person_id")]
+    people["monetary"] = repeat.groupby("person_id")["dollars"].mean().reindex(people.index)
+    people["x_holdout"] = after.groupby("person_id").size().reindex(people.index).fillna(0).astype(int)
+    return people.reset_index()
+
+
+def simulate(model, params, T, seed, future_days=0):
+    """Customers who live by the model's own story, day for day in continuous time (params in days)."""
+    rng = np.random.default_rng(seed)
+    r, alpha, a, b = params
+    rate, leave = rng.gamma(r, 1 / alpha, len(T)), rng.beta(a, b, len(T))
+    rows = []
+    for customer, end in enumerate(T):
+        now, past, future = 0.0, [], 0
+        alive = model == "bg" or rng.random() >= leave[customer]
+        while alive:
+            now += rng.exponential(1 / rate[customer]) if rate[customer] > 1e-9 else np.inf
+            if now > end + future_days:
+                break
+            if now <= end:
+                past.append(now)
+            else:
+                future += 1
+            alive = rng.random() >= leave[customer]
+        rows.append((len(past), past[-1] if past else 0.0, end, future))
+    return pd.DataFrame(rows, columns=["frequency", "recency", "T", "future"])
+
+
+def model_with(kind, r, alpha, a, b, time_unit="days"):
+    params = pd.Series([r, alpha, a, b], index=["r", "alpha", "a", "b"])
+    return PurchaseModel(kind, time_unit, params, np.diag([1e-4] * 4), np.diag([1e-2] * 4), 0.0, 1000, 1000, "given")
+
+
+def agrees_as_printed(value, text):
+    """Equal to the last printed digit."""
+    digits = len(text.split(".")[1])
+    return abs(value - float(text)) <= 0.51 * 10**-digits
+
+
+def spend_with(p, q, v, log_sd=0.01):
+    params = pd.Series([p, q, v], index=["p", "q", "v"])
+    return SpendModel(params, np.eye(3) * log_sd**2, np.eye(3) * log_sd, 0.0, 1000, 0, pd.Series(dtype=float), "given")

@@ -1,0 +1,127 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from waage.clv import fit_spend
+from waage.clv.spend import _rank_correlation
+from waage.errors import WaageError
+
+from .customers import agrees_as_printed, spend_with
+
+
+@pytest.mark.parametrize("which", ["sample", "master"])
+def test_published_parameters_and_likelihood(which, request, reference):
+    model = fit_spend(request.getfixturevalue(which))
+    expected = reference[which]["gamma_gamma"]
+    for name, printed in expected["printed"].items():
+        assert agrees_as_printed(model.params[name], printed), (name, model.params[name])
+    assert model.loglik == pytest.approx(expected["loglik"], abs=1e-3)
+    # Repeaters whose purchases were all worth nothing stay out and are counted.
+    assert model.n_customers == expected["customers"]
+    assert model.n_customers + model.n_left_out == reference[which]["customers"]
+
+
+def test_the_currency_does_not_matter(sample, spend):
+    yen = fit_spend(sample.assign(monetary=sample["monetary"] * 10_000))
+    np.testing.assert_allclose(yen.params, spend.params * [1, 1, 10_000], rtol=1e-5)
+    assert yen.population_mean == pytest.approx(10_000 * spend.population_mean, rel=1e-5)
+
+
+def test_weights_stand_for_customers(sample, spend):
+    doubled = fit_spend(pd.concat([sample, sample]))
+    weighted = fit_spend(sample.assign(n=2))
+    assert weighted.params.equals(doubled.params)
+    assert weighted.loglik == doubled.loglik == pytest.approx(2 * spend.loglik, abs=1e-3)
+    assert weighted.independence.equals(doubled.independence)
+
+
+def test_row_order_changes_nothing(sample, spend):
+    shuffled = fit_spend(sample.sample(frac=1, random_state=3))
+    assert shuffled.params.equals(spend.params)
+    assert shuffled.loglik == spend.loglik
+    assert shuffled.independence.equals(spend.independence)
+
+
+def test_independence_is_spearmans(sample, spend, reference):
+    used = sample[(sample["frequency"] > 0) & (sample["monetary"] > 0)]
+    assert spend.independence["spearman"] == pytest.approx(spearmanr(used["frequency"], used["monetary"])[0], abs=1e-12)
+    assert spend.independence["spearman"] == pytest.approx(reference["sample"]["spearman"]["value"], abs=5e-4)
+    # Frequency and value are not independent on CDNOW, and the interval says so.
+    assert 0 < spend.independence["low"] < spend.independence["spearman"] < spend.independence["high"]
+
+
+def test_independence_interval_covers_the_truth():
+    rng = np.random.default_rng(6)
+    covered = 0
+    for _ in range(400):
+        x = rng.integers(1, 6, 80)
+        m = rng.gamma(3.0, 10.0, 80)
+        found = _rank_correlation(x.astype(float), m, np.ones(80))
+        covered += found["low"] <= 0 <= found["high"]
+    # 95 % nominal; 400 repetitions give a standard error of 1.1 points.
+    assert 0.91 < covered / 400 < 0.985
+
+
+def test_expected_value_shrinks_to_the_population(spend):
+    mean = spend.population_mean
+    assert mean == pytest.approx(35.17, abs=0.005)
+    values = spend.expected_order_value([0, 1, 5, 5000], [np.nan, 80.0, 80.0, 80.0])
+    assert values[0] == pytest.approx(mean)
+    assert (np.diff(values) > 0).all()
+    assert values[-1] == pytest.approx(80, rel=1e-3)
+    # What nets to less than nothing counts as nothing, and is still shrunk.
+    negative, nothing = spend.expected_order_value([3, 3], [-20.0, 0.0])
+    assert negative == nothing > 0
+
+
+def test_parameters_of_simulated_customers_are_found():
+    rng = np.random.default_rng(12)
+    p, q, v, n = 4.0, 3.0, 30.0, 20_000
+    x = rng.integers(1, 10, n)
+    nu = rng.gamma(q, 1 / v, n)
+    m = rng.gamma(p * x) / nu / x
+    model = fit_spend(pd.DataFrame({"frequency": x, "monetary": m}))
+    summary = model.summary.set_index("parameter")
+    for name, truth in (("p", p), ("q", q), ("v", v)):
+        # Four standard errors.
+        assert abs(summary.loc[name, "estimate"] - truth) < 4 * summary.loc[name, "std_error"]
+    assert np.linalg.eigvalsh(model.covariance).min() > 0
+
+
+def test_draws_have_the_expected_mean(spend):
+    orders = np.tile([0, 1, 2, 5], (60_000, 1))
+    x, m = [2, 0, 1, 10], [30.0, np.nan, 20.0, 50.0]
+    drawn = spend.draw_value(orders, x, m, np.random.default_rng(1))
+    assert drawn.shape == orders.shape
+    assert (drawn[:, 0] == 0).all()
+    expected = spend.expected_order_value(x, m) * orders[0]
+    error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - expected) <= 4 * error).all()
+    assert spend.draw_value(np.array([1, 0]), [0, 0], [np.nan] * 2, np.random.default_rng(1)).shape == (2,)
+
+
+def test_no_mean_is_a_value_with_its_reason():
+    model = spend_with(6.0, 0.9, 15.0)
+    assert np.isnan(model.population_mean)
+    assert "q = 0.900 is not above 1" in model.problem
+    one_timer, repeater = model.expected_order_value([0, 3], [np.nan, 40.0])
+    assert np.isnan(one_timer) and repeater > 0
+    with pytest.raises(WaageError, match="not above 1"):
+        model.draw_parameters(10, np.random.default_rng(0))
+    assert spend_with(6.0, 1.1, 15.0, log_sd=0.3).draw_parameters(500, np.random.default_rng(0))[:, 1].min() > 1
+
+
+def test_refusals(sample, spend):
+    with pytest.raises(WaageError, match="0 customers have repeat purchases of positive value"):
+        fit_spend(sample.assign(monetary=0.0))
+    with pytest.raises(WaageError, match="no spread"):
+        fit_spend(sample.assign(monetary=9.99))
+    with pytest.raises(WaageError, match="column monetary missing"):
+        fit_spend(sample.drop(columns="monetary"))
+    with pytest.raises(WaageError, match="monetary is missing for 946 rows"):
+        fit_spend(sample.assign(monetary=np.nan))
+    with pytest.raises(WaageError, match="1 customers with repeat purchases have no value"):
+        spend.expected_order_value([0, 2], [np.nan, np.nan])
+    with pytest.raises(WaageError, match="must not be negative"):
+        spend.draw_value(np.array([-1]), [0], [0.0], np.random.default_rng(0))

@@ -108,18 +108,8 @@ def test_months_are_complete():
     assert len({style.day(day, "de") for day in days}) == 12
 
 
-SEGMENTS = [
-    "champions",
-    "loyal",
-    "potential_loyalists",
-    "new",
-    "promising",
-    "need_attention",
-    "about_to_sleep",
-    "cant_lose",
-    "at_risk",
-    "hibernating",
-]
+SEGMENTS = ["champions", "loyal", "potential_loyalists", "new", "promising"]
+SEGMENTS += ["need_attention", "about_to_sleep", "cant_lose", "at_risk", "hibernating"]
 
 
 def test_every_segment_has_a_colour_and_a_label_of_its_own_in_both_languages():

@@ -71,6 +71,7 @@ def pages(
 
     try:
         opened = Study.open(study)
+        console.print(f"pages of {opened.name}: http://127.0.0.1:{port}/  (Ctrl-C ends them)")
         serve(opened.name, port, root=opened.root)
     except WaageError as error:
         _fail(str(error))

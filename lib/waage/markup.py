@@ -6,9 +6,12 @@ from waage import style
 
 _LOADING_CSS = re.compile(r"@import[^;]*;?|url\(\s*['\"]?(?!data:|#)[^)]*\)", re.IGNORECASE)
 _NUMBER = re.compile(
-    r"[−+-]?\s?([$€£¥]|[A-Z]{3}\s)?[−+-]?\d[\d.,]*(e[+-]?\d+)?\s?(%|k|m|bn|Tsd\.|Mio\.|Mrd\.)?\s?([$€£¥]|[A-Z]{3})?"
+    r"[−+-]?\s?([$€£¥]|[A-Z]{3}\s)?[−+-]?(∞|\d[\d.,]*(e[+-]?\d+)?)"
+    r"\s?(%|k|m|bn|Tsd\.|Mio\.|Mrd\.)?\s?([$€£¥]|[A-Z]{3})?( \([^()]* to [^()]*\))?|<\d+"
 )
+_SHORT = 28  # characters that a column may keep on one line
 _NOTHING = {"", "–", "NaN", "nan", "None", "<NA>", "NaT"}
+_LEFT_OUT = ("...", "…")
 
 
 def finish(body: str, title: str, language: str) -> str:
@@ -85,25 +88,45 @@ def _design(table, language: str, soup) -> None:
             if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", text):
                 th.string = style.title(text, language)
     cells = [row.find_all(["th", "td"]) for row in rows]
+    heads = [row.find_all("th") for row in head]
     for position in range(1, max(map(len, cells), default=0) + 1):
         # counted from the right, because an index over several rows shortens rows on the left
-        column = [row[-position] for row in cells if len(row) >= position]
-        texts = [cell.get_text(strip=True) for cell in column]
-        if all(text in style.LABELS or text in _NOTHING for text in texts):
-            for cell, text in zip(column, texts, strict=True):
-                if text in style.LABELS:
-                    cell.string = style.label(text, language)
-        for cell, text in zip(column, texts, strict=True):
-            if text in _NOTHING and not cell.find(True):
-                cell.string = style.MISSING
-        if all(text in _NOTHING or text == "..." or _NUMBER.fullmatch(text) for text in texts) and any(
-            text not in _NOTHING and text != "..." for text in texts
-        ):
-            heads = [th[-position] for row in head if len(th := row.find_all("th")) >= position]
-            for cell in [*column, *heads]:
-                cell["class"] = [*cell.get("class", []), "num"]
-                cell.attrs.pop("style", None)
+        above = [row[-position] for row in heads if len(row) >= position]
+        _design_column([row[-position] for row in cells if len(row) >= position], above, language)
     table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
+
+
+def _design_column(column: list, above: list, language: str) -> None:
+    """Give a column's cells (and the heads above them) one form: labels, or numbers to the right, or plain text."""
+    if any(cell.find(True) for cell in column):
+        return
+    texts = [cell.get_text(strip=True) for cell in column]
+    said = [text for text in texts if text not in _NOTHING and text not in _LEFT_OUT]
+    name = " ".join(head.get_text(strip=True) for head in above).lower()
+    if said and all(text in style.LABELS for text in said):
+        texts = [style.label(text, language) if text in style.LABELS else text for text in texts]
+    elif said and all(map(_NUMBER.fullmatch, said)):
+        texts = _same_decimals(texts, is_id=bool(re.search(r"\bid$", name)), language=language)
+        for cell in [*column, *above]:
+            cell["class"] = [*cell.get("class", []), "num"]
+            cell.attrs.pop("style", None)
+    elif all(len(text) <= _SHORT for text in texts):
+        for cell in column:
+            cell["class"] = [*cell.get("class", []), "short"]
+    for cell, text in zip(column, texts, strict=True):
+        cell.string = style.MISSING if text in _NOTHING else text
+
+
+def _same_decimals(texts: list[str], is_id: bool, language: str) -> list[str]:
+    """pandas writes whole numbers with decimals where a column has gaps, and never separates thousands."""
+    point = "," if language == "de" else "."
+    if all(set(text.partition(point)[2]) <= {"0"} for text in texts if text not in _LEFT_OUT):
+        texts = [text if text in _LEFT_OUT else text.partition(point)[0] for text in texts]
+    whole = [text for text in texts if re.fullmatch(r"-?\d+", text)]
+    # up to four digits may be a year
+    if whole and not is_id and max(len(text.lstrip("-")) for text in whole) > 4:
+        texts = [style.number(int(text), language) if text in whole else text for text in texts]
+    return texts
 
 
 def _only_counts(head, rows: list) -> bool:
@@ -113,9 +136,9 @@ def _only_counts(head, rows: list) -> bool:
         return False
     last = -1
     for text in (th.get_text(strip=True) for th in counts):
-        if text in ("...", "…"):
+        if text in _LEFT_OUT:
             last = None
-        elif not text.isdecimal() or (last is not None and int(text) != last + 1):
+        elif not text.isdecimal() or (last is not None and int(text) not in (0, last + 1)):
             return False
         else:
             last = int(text)

@@ -5,7 +5,7 @@ import io
 import json
 import tokenize
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,6 +65,7 @@ class Notebook:
     parameters : dict of name to Parameter
     reads, optional, writes : tuples of table names
         From the notebook's metadata `waage`.
+    cell_ids : tuple of str
     code_cells : int
     """
 
@@ -74,8 +75,8 @@ class Notebook:
     reads: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    cell_ids: tuple[str, ...] = ()
     code_cells: int = 0
-    _cells: tuple[dict, ...] = field(repr=False, default=())
 
     @property
     def name(self) -> str:
@@ -97,8 +98,8 @@ class Notebook:
             title=titles[0].strip() if titles else path.stem,
             parameters=declared_parameters(tagged[0]["source"], path.name) if tagged else {},
             **{name: tuple(declared.get(name, ())) for name in ("reads", "optional", "writes")},
+            cell_ids=tuple(cell.get("id", "") for cell in cells),
             code_cells=sum(cell["cell_type"] == "code" for cell in cells),
-            _cells=cells,
         )
 
     def resolve(self, *layers: Mapping[str, object], where: Iterable[str] = ()) -> dict[str, object]:

@@ -33,6 +33,7 @@ _WORDS = {
     "trace": ("Details for the analyst", "Einzelheiten für die Analyse"),
     "title": ("What this run found", "Was dieser Lauf ergab"),
     "headlines": ("Headline figures", "Kennzahlen"),
+    "interval": ("between {} and {}", "zwischen {} und {}"),
     "warnings": ("Warnings", "Warnungen"),
     "reports": ("Reports", "Berichte"),
     "report": ("Report", "Bericht"),
@@ -83,6 +84,9 @@ def export_html(executed: Path, html: Path, *, title: str, facts: dict[str, str]
 
     notebook = nbformat.read(executed, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not _is_papermill_note(cell)]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_bare_object(output)]
     language = facts.get("language", "en")
     page = {
         "title": title,
@@ -199,7 +203,11 @@ def _notebook(name: str, entry: dict, study: dict) -> dict:
         text, unit, is_text = figure(headline["value"], headline.get("unit"), language)
         label = style.title(headline["key"], language)
         unit = "" if unit.lower() == label.lower() else unit  # "Persons: 23,456 persons" says it twice
-        cards.append({"label": label, "value": text, "unit": unit, "text": is_text})
+        note = ""
+        if headline.get("low") is not None:
+            ends = [figure(headline[end], headline.get("unit"), language)[0] for end in ("low", "high")]
+            note = _words(language)["interval"].format(*ends)
+        cards.append({"label": label, "value": text, "unit": unit, "note": note, "text": is_text})
     return {
         "title": entry.get("title") or name,
         "status": entry["status"],
@@ -268,7 +276,7 @@ def _customer_file(customer_file: dict | None, language: str) -> str:
 
 def _engine(manifest: dict) -> str:
     run = manifest["run"]
-    engine = ", ".join(f"{name} {value}" for name, value in (run.get("engine") or {}).items())
+    engine = ", ".join(f"{name} {value}".removeprefix("kind ") for name, value in (run.get("engine") or {}).items())
     git = run.get("git") or {}
     parts = [f"Waage {manifest['waage']}", engine]
     if git.get("commit"):
@@ -287,6 +295,13 @@ def _has_failed(notebook) -> bool:
 
 def _is_papermill_note(cell) -> bool:
     return "papermill-error-cell-tag" in cell.metadata.get("tags", [])
+
+
+def _is_bare_object(output) -> bool:
+    """Return whether an output is nothing but the repr of an object, such as a last line ``ax.set_title(...)``."""
+    if output.output_type != "execute_result" or set(output.data) != {"text/plain"}:
+        return False
+    return bool(re.fullmatch(r"\[?<.*>\]?|[A-Z]\w*\(.*\)", output.data["text/plain"], re.DOTALL))
 
 
 def _words(language: str) -> dict[str, str]:

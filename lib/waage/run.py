@@ -214,9 +214,11 @@ def _execute(study: Study, notebook: Notebook, parameters: dict, entry: dict, li
     page = work / f"{notebook.name}.html"
     current = ["start"]
 
-    def on_cell(cell: dict, cell_index: int, **_: object) -> None:
-        current[0] = f"cell {cell_index + 1} ({cell['id']})"
-        listener.cell(cell_index + 1, cell["id"])
+    def on_cell(cell: dict, **_: object) -> None:
+        # Numbered as in the notebook on disk: Papermill's cell with the parameters is not in it.
+        number = notebook.cell_ids.index(cell["id"]) + 1 if cell["id"] in notebook.cell_ids else 0
+        current[0] = f"cell {number} ({cell['id']})" if number else "the injected parameters"
+        listener.cell(number, cell["id"])
 
     try:
         shutil.rmtree(stage, ignore_errors=True)
@@ -264,6 +266,7 @@ def _papermill(
             str(executed),
             parameters=parameters,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
             cwd=str(notebook.path.parent),
@@ -311,13 +314,15 @@ def _failure(error: Exception, cell: str) -> _Failure:
 
 def _keep_failed(study: Study, notebook: Notebook, executed: Path, entry: dict) -> None:
     """Keep the partial notebook and a page of it, as far as the disk lets us."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the disk took half of it
         if executed.is_file():
             failed = study.reports / "failed"
             failed.mkdir(parents=True, exist_ok=True)
             os.replace(executed, failed / executed.name)
             page = failed / f"{notebook.name}.html"
-            export_html(failed / executed.name, page, title=notebook.title, facts=_facts(study, entry))
+            export_html(
+                failed / executed.name, page, title=notebook.title, facts=_facts(study, entry), index="../index.html"
+            )
 
 
 def _write_customer_file(study: Study) -> dict | None:
@@ -327,9 +332,9 @@ def _write_customer_file(study: Study) -> dict | None:
     own = Study(study.root, study.config, CUSTOMER_FILE)
     parts = {name: own.read(name) if own.has(name) else None for name in CUSTOMER_FILE.optional}
     table = privacy.customer_file(own.read("persons"), **parts)
-    file = own.write("customer_file", table)
+    own.write("customer_file", table)
     own.finish()
-    return {"rows": file.rows, "sha256": file.sha256, "columns": list(table.columns)}
+    return {**own.outputs["customer_file"], "columns": list(table.columns)}
 
 
 # Manifest and index

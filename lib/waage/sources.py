@@ -117,8 +117,8 @@ def _lost_zeros(raw: ir.Table, name: str, sql: str) -> list[str]:
     if not ids or "read_csv" not in sql.lower():
         return []
     return [
-        f"{name}: {', '.join(ids)} came out of read_csv as numbers; a leading zero after the first 20,480 rows would be "
-        "lost: read the file with all_varchar = true"
+        f"{name}: {', '.join(ids)} came out of read_csv as numbers; a leading zero after the first 20,480 rows "
+        "would be lost: read the file with all_varchar = true"
     ]
 
 

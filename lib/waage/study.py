@@ -19,7 +19,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from waage.config import StudyConfig, read_config
-from waage.engine import DuckDBEngine, TableFile, describe, open_engine
+from waage.engine import DuckDBEngine, describe, open_engine
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
 from waage.tables import key_of
@@ -194,7 +194,7 @@ class Study:
 
     # Writing
 
-    def write(self, name: str, table: ir.Table | pd.DataFrame) -> TableFile:
+    def write(self, name: str, table: ir.Table | pd.DataFrame) -> None:
         """Stage a table, ordered by its key; it becomes visible when the notebook finishes.
 
         Raises
@@ -209,9 +209,15 @@ class Study:
         file = self.engine.write(table, self._stage / f"{name}.parquet", key_of(name))
         self._said["outputs"][name] = {"sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
         self._save()
-        return file
 
-    def headline(self, key: str, value: float | str, unit: str = "") -> None:
+    @property
+    def outputs(self) -> dict[str, dict]:
+        """What was written so far: table name to rows, bytes and sha256."""
+        return dict(self._said["outputs"])
+
+    def headline(
+        self, key: str, value: float | str, unit: str = "", low: float | None = None, high: float | None = None
+    ) -> None:
         """Put a figure on the report's index.
 
         Parameters
@@ -222,11 +228,14 @@ class Study:
             Raw; the index rounds it for people.
         unit : str
             "customers", "orders", a currency code, "%" (value is a share), or empty.
+        low, high : float, optional
+            The interval of an estimate, in the same unit.
         """
-        value = value.item() if hasattr(value, "item") else value
-        value = float(value) if not isinstance(value, str | int | float) else value
-        entries = [entry for entry in self._said["headlines"] if entry["key"] != key]
-        self._said["headlines"] = [*entries, {"key": key, "value": value, "unit": unit}]
+        entry = {"key": key, "value": value if isinstance(value, str | int) else float(value), "unit": unit}
+        if low is not None and high is not None:
+            entry |= {"low": float(low), "high": float(high)}
+        others = [other for other in self._said["headlines"] if other["key"] != key]
+        self._said["headlines"] = [*others, entry]
         self._save()
 
     def warn(self, text: str) -> None:

@@ -12,7 +12,7 @@ ACCENT = "#14626b"  # petrol: the one colour a chart with a single series uses
 BRASS = "#d09a36"
 INK = "#1f2a33"
 MUTED = "#66727b"
-PALETTE = [ACCENT, BRASS, "#5f86bd", "#a8472f", "#8fb8a0", "#6f4a7e", "#9aa5ad"]
+PALETTE = [ACCENT, BRASS, "#5f86bd", "#a8472f", "#b3d6bd", "#4a2d5e", "#8b959d"]
 
 SEGMENT_COLOURS = {
     "champions": "#0e4d54",
@@ -70,6 +70,21 @@ LABELS = {
     "clv": ("customer lifetime value", "Kundenwert"),
     "clv_low": ("customer lifetime value, low", "Kundenwert, unten"),
     "clv_high": ("customer lifetime value, high", "Kundenwert, oben"),
+    "clv_total": ("customer lifetime value, total", "Kundenwert, gesamt"),
+    "expected_orders_12m": ("expected purchase days", "erwartete Kauftage"),
+    "top_segment": ("segment with most revenue", "Segment mit dem meisten Umsatz"),
+    "top_segment_revenue": ("its share of revenue", "dessen Anteil am Umsatz"),
+    "customers_in_segments": ("customers in segments", "Kunden in Segmenten"),
+    "backtest_bias": ("error of the forecast in the test", "Fehler der Prognose im Test"),
+    "gamma_gamma": ("Gamma-Gamma", "Gamma-Gamma"),
+    "bias_pct": ("bias (%)", "Verzerrung (%)"),
+    "coverage_80": ("coverage of 80% intervals", "Abdeckung der 80-%-Intervalle"),
+    "std_error": ("standard error", "Standardfehler"),
+    "mae": ("MAE", "MAE"),
+    "rmse": ("RMSE", "RMSE"),
+    "aic": ("AIC", "AIC"),
+    "bic": ("BIC", "BIC"),
+    "loglik": ("log-likelihood", "Log-Likelihood"),
     "recency_days": ("days since the last order", "Tage seit der letzten Bestellung"),
     "segment": ("segment", "Segment"),
     "lifecycle": ("lifecycle", "Lebensphase"),
@@ -175,6 +190,64 @@ def title(key: str, language: str = "en") -> str:
     return text[:1].upper() + text[1:]
 
 
+def table(frame, language: str = "en", currency: str = "EUR", *, min_cell: int | None = None, **kinds: str):
+    """Return a result table as texts for people: rounded, with units, stored keys spelt out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a line; columns ``x_low`` and ``x_high`` become an interval behind ``x``.
+    language, currency : str
+    min_cell : int, optional
+        What a missing count means: a group smaller than this.
+    **kinds : str
+        Column to count, share, money, decimal or label. Other whole numbers are counts, other numbers have
+        three significant digits, texts stay.
+
+    Returns
+    -------
+    DataFrame
+        Of texts, with readable column names.
+    """
+    import pandas as pd
+
+    def shown(column: str, value) -> str:
+        kind = kinds[column]
+        if _missing(value):
+            return f"<{min_cell}" if kind == "count" and min_cell else MISSING
+        if isinstance(value, str):
+            return label(value, language) if kind == "label" else value
+        if kind == "share":
+            return percent(value, language, 1)
+        if kind == "money":
+            return money(value, currency, language, 0 if abs(value) >= 1000 else 2)
+        return number(value, language) if kind == "count" else _readable(float(value), language)
+
+    ends = [name for column in frame for name in (f"{column}_low", f"{column}_high") if name in frame]
+    texts = {}
+    for column in frame.columns.difference(ends, sort=False):
+        whole = pd.api.types.is_integer_dtype(frame[column])
+        kinds.setdefault(column, "count" if whole else "decimal")
+        cells = [shown(column, value) for value in frame[column]]
+        if f"{column}_low" in ends:
+            kinds |= {f"{column}_{end}": kinds[column] for end in ("low", "high")}
+            pairs = zip(frame[f"{column}_low"], frame[f"{column}_high"], strict=True)
+            ranges = [" to ".join(shown(f"{column}_low", end) for end in pair) for pair in pairs]
+            cells = [
+                text if MISSING in interval or text.startswith("<") or text == MISSING else f"{text} ({interval})"
+                for text, interval in zip(cells, ranges, strict=True)
+            ]
+        texts[title(column, language)] = cells
+    return pd.DataFrame(texts)
+
+
+def say(text: str):
+    """Return Markdown for display; two amounts in dollars do not become a formula."""
+    from IPython.display import Markdown
+
+    return Markdown(text.replace("$", r"\$"))
+
+
 def apply(language: str = "en") -> None:
     """Set Matplotlib, inline figures and pandas tables to the house style for a report in ``language``."""
     _check(language)
@@ -249,7 +322,7 @@ def _with_currency(text: str, currency: str, language: str) -> str:
 def _readable(x: float, language: str) -> str:
     """Return a table cell: no decimals from one thousand on, two below, two figures below 0.1."""
     size = abs(x)
-    if size >= 1000 or size == 0:
+    if size >= 1000 or float(x).is_integer():
         return number(x, language)
     if size >= 0.1:
         return number(x, language, 2)

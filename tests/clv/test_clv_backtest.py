@@ -174,9 +174,10 @@ def test_calibration_chart_shows_the_table(sample, bg, by, plt):
 
 def test_concentration_chart_says_its_number(plt):
     ax = plot_value_concentration(pd.Series([60.0, 20.0, 10.0, 10.0, 0.0]))
-    assert ax.get_title() == "The most valuable 20 % of customers hold 60 % of the value"
-    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [0, 60, 80, 90, 100, 100])
-    assert "%" in ax.get_xlabel() and "%" in ax.get_ylabel()
+    assert ax.get_title() == "The most valuable 20% of customers hold 60% of the value"
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [0, 0.6, 0.8, 0.9, 1, 1])
+    assert ax.get_xlabel().startswith("Share of customers") and ax.get_ylabel().startswith("Share of customer lifetime")
+    assert ax.yaxis.get_major_formatter()(0.6) == "60%"
     own = plt.figure().add_subplot()
     assert plot_value_concentration(pd.DataFrame({"clv": [1.0, 3.0]}), own, top=0.5, language="de") is own
-    assert "75 %" in own.get_title()
+    assert "75\u00a0%" in own.get_title()

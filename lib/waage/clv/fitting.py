@@ -79,6 +79,7 @@ def maximise(fitter_name: str, arguments: tuple, names: tuple[str, ...], starts:
             hessian = autograd.hessian(fitter._negative_log_likelihood)(log_params, *arguments)
         gradient = float(np.abs(objective(log_params, *arguments)[1]).max())
     log_covariance, log_draw_factor = _curvature(np.asarray(hessian), float(np.sum(arguments[-2])))
+    convergence += f"; largest gradient {gradient:.1e}"
     if np.isnan(log_covariance).any():
         convergence += "; the likelihood is flat: no standard errors"
     else:

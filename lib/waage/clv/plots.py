@@ -11,9 +11,9 @@ TEXTS = {
         "decile": "Tenth of customers by prediction (10: highest)",
         "y": "Purchase days per customer in the holdout",
         "actual": "Actual",
-        "customers": "Share of customers, most valuable first (%)",
-        "held": "Share of customer lifetime value (%)",
-        "title": "The most valuable {top} % of customers hold {share} % of the value",
+        "customers": "Share of customers, most valuable first",
+        "held": "Share of customer lifetime value",
+        "title": "The most valuable {top} of customers hold {share} of the value",
         "equal": "All worth the same",
     },
     "de": {
@@ -21,9 +21,9 @@ TEXTS = {
         "decile": "Zehntel der Kunden nach Vorhersage (10: höchstes)",
         "y": "Kauftage je Kunde im Testzeitraum",
         "actual": "Tatsächlich",
-        "customers": "Anteil der Kunden, wertvollste zuerst (%)",
-        "held": "Anteil am Kundenwert (%)",
-        "title": "Die wertvollsten {top} % der Kunden tragen {share} % des Werts",
+        "customers": "Anteil der Kunden, wertvollste zuerst",
+        "held": "Anteil am Kundenwert",
+        "title": "Die wertvollsten {top} der Kunden tragen {share} des Werts",
         "equal": "Alle gleich viel wert",
     },
 }
@@ -95,20 +95,22 @@ def plot_value_concentration(values: pd.DataFrame | pd.Series, ax=None, *, top: 
     -------
     Axes
     """
-    from waage.style import ACCENT, BRASS, MUTED, number
+    from waage.style import ACCENT, BRASS, MUTED, axis_percent, percent
 
     texts = _texts(language)
     customers, held = concentration_curve(values)
     share = value_concentration(values, top)
     ax = _axes(ax)
-    ax.plot(100 * customers, 100 * held, color=ACCENT)
-    ax.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=":", label=texts["equal"])
-    ax.plot([100 * top], [100 * share], color=BRASS, marker="o", linestyle="none")
-    ax.set_xlim(0, 100)
-    ax.set_ylim(0, 102)
+    ax.plot(customers, held, color=ACCENT)
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label=texts["equal"])
+    ax.plot([top], [share], color=BRASS, marker="o", linestyle="none")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1.02)
+    axis_percent(ax.xaxis, language)
+    axis_percent(ax.yaxis, language)
     ax.set_xlabel(texts["customers"])
     ax.set_ylabel(texts["held"])
-    ax.set_title(texts["title"].format(top=number(100 * top, language), share=number(100 * share, language)))
+    ax.set_title(texts["title"].format(top=percent(top, language), share=percent(share, language)))
     ax.legend(loc="lower right")
     return ax
 

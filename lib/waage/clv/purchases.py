@@ -143,7 +143,7 @@ class PurchaseModel:
         r, alpha, a, b = self.params
         horizon = self._horizon(days, x)
         alive = alive_probability(self.model, self.params.to_numpy(), x, recency, T)
-        return alive * orders_while_alive(r + x, alpha + T, a, self._survived(b, x), horizon)
+        return alive * orders_while_alive(r + x, alpha + T, a, survivals(self.model, b, x), horizon)
 
     def p_order(self, days, frequency, recency, T) -> np.ndarray:
         """Probability of at least one purchase day in the next `days` (scalar or shape (n,)), shape (n,).
@@ -234,9 +234,6 @@ class PurchaseModel:
         if not (np.isfinite(horizon).all() and (horizon >= 0).all()):
             raise WaageError(f"days must be finite and not negative, got {days!r}")
         return np.broadcast_to(horizon / DAYS_PER_UNIT[self.time_unit], np.broadcast_shapes(horizon.shape, like.shape))
-
-    def _survived(self, b: float, x: np.ndarray) -> np.ndarray:
-        return survivals(self.model, b, x)
 
 
 def unique_histories(histories: pd.DataFrame) -> pd.DataFrame:

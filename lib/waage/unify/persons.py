@@ -47,9 +47,9 @@ def persons(mapping: ir.Table, identities: ir.Table | None = None) -> ir.Table:
     if identities is None:
         return base
     attributes = [name for name in identities.columns if name not in ("source", "source_id")]
+    others = [ibis.asc(name) for name in attributes if name != "updated_at"]
     newest = ibis.window(
-        group_by=["source", "source_id"],
-        order_by=[ibis.desc("updated_at", nulls_first=False), *(ibis.asc(name) for name in attributes)],
+        group_by=["source", "source_id"], order_by=[ibis.desc("updated_at", nulls_first=False), *others]
     )
     latest = identities.mutate(_rank=ibis.row_number().over(newest)).filter(ibis._["_rank"] == 0).drop("_rank")
     joined = base.left_join(latest, ["source", "source_id"])

@@ -1,0 +1,5 @@
+"""`python -m waage` is the command `waage`."""
+
+from waage.cli import app
+
+app()

@@ -71,7 +71,7 @@ def test_persons_who_object_to_profiling_are_left_out(duck, consents):
 
 def test_the_customer_file_holds_what_may_leave_and_nothing_else(duck, consents):
     people = duck.sql("SELECT unnest(['A', 'B', 'C', 'D']) AS person_id, 'x@y.de' AS email")
-    rfm = duck.sql("""SELECT unnest(['A', 'B']) AS person_id, 3 AS recency_days, 1 AS frequency, 9.5 AS monetary, 
+    rfm = duck.sql("""SELECT unnest(['A', 'B']) AS person_id, 3 AS recency_days, 1 AS frequency, 9.5 AS monetary,
                       5 AS r, 1 AS f, 1 AS m, 'new' AS segment, 'new' AS lifecycle, 'secret' AS answer""")
     got = customer_file(people, rfm, None, consents).order_by("person_id").execute()
     wanted = ["person_id", *CUSTOMER_FILE["rfm"], *CUSTOMER_FILE["clv"], "may_profile"]

@@ -205,7 +205,12 @@ def _notebook(name: str, entry: dict, study: dict) -> dict:
         unit = "" if unit.lower() == label.lower() else unit  # "Persons: 23,456 persons" says it twice
         note = ""
         if headline.get("low") is not None:
-            ends = [figure(headline[end], headline.get("unit"), language)[0] for end in ("low", "high")]
+            # An interval is written out: shortened to $1.1m both of its ends may look the same.
+            written = style.money if re.fullmatch("[A-Z]{3}", unit_key := headline.get("unit") or "") else None
+            ends = [
+                written(headline[end], unit_key, language) if written else figure(headline[end], unit_key, language)[0]
+                for end in ("low", "high")
+            ]
             note = _words(language)["interval"].format(*ends)
         cards.append({"label": label, "value": text, "unit": unit, "note": note, "text": is_text})
     return {

@@ -40,6 +40,7 @@ LABELS = {
     "at_risk": ("At risk", "Gefährdet"),
     "hibernating": ("Hibernating", "Ruhend"),
     # lifecycle stages ("new" is above)
+    "purchase days": ("purchase days", "Kauftage"),
     "active": ("Active", "Aktiv"),
     "defecting": ("Defecting", "Abwandernd"),
     "inactive": ("Inactive", "Inaktiv"),
@@ -88,6 +89,7 @@ LABELS = {
     "recency_days": ("days since the last order", "Tage seit der letzten Bestellung"),
     "segment": ("segment", "Segment"),
     "lifecycle": ("lifecycle", "Lebensphase"),
+    "hidden": ("hidden", "verdeckt"),
     # what a page or a card shows
     "segments": ("segments", "Segmente"),
     "customer_orders": ("orders of customers", "Bestellungen der Kunden"),
@@ -190,7 +192,7 @@ def title(key: str, language: str = "en") -> str:
     return text[:1].upper() + text[1:]
 
 
-def table(frame, language: str = "en", currency: str = "EUR", *, min_cell: int | None = None, **kinds: str):
+def table(frame, language: str = "en", currency: str = "EUR", **kinds: str):
     """Return a result table as texts for people: rounded, with units, stored keys spelt out.
 
     Parameters
@@ -198,11 +200,9 @@ def table(frame, language: str = "en", currency: str = "EUR", *, min_cell: int |
     frame : DataFrame
         One row a line; columns ``x_low`` and ``x_high`` become an interval behind ``x``.
     language, currency : str
-    min_cell : int, optional
-        What a missing count means: a group smaller than this.
     **kinds : str
-        Column to count, share, money, decimal or label. Other whole numbers are counts, other numbers have
-        three significant digits, texts stay.
+        Column to count, share, money, decimal or label; a missing count is a group hidden for privacy. Other
+        whole numbers are counts, other numbers have two decimals, texts stay.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def table(frame, language: str = "en", currency: str = "EUR", *, min_cell: int |
     def shown(column: str, value) -> str:
         kind = kinds[column]
         if _missing(value):
-            return f"<{min_cell}" if kind == "count" and min_cell else MISSING
+            return label("hidden", language) if kind == "count" else MISSING
         if isinstance(value, str):
             return label(value, language) if kind == "label" else value
         if kind == "share":
@@ -234,7 +234,7 @@ def table(frame, language: str = "en", currency: str = "EUR", *, min_cell: int |
             pairs = zip(frame[f"{column}_low"], frame[f"{column}_high"], strict=True)
             ranges = [" to ".join(shown(f"{column}_low", end) for end in pair) for pair in pairs]
             cells = [
-                text if MISSING in interval or text.startswith("<") or text == MISSING else f"{text} ({interval})"
+                text if MISSING in interval else f"{text} ({interval})"
                 for text, interval in zip(cells, ranges, strict=True)
             ]
         texts[title(column, language)] = cells

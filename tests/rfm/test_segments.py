@@ -2,12 +2,14 @@ import math
 import statistics
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waage.errors import WaageError
-from waage.rfm import LIFECYCLE, RF10, Grid, grid_counts, lifecycle, segment_table
+from waage.privacy import mask_small
+from waage.rfm import LIFECYCLE, RF10, Grid, grid_counts, lifecycle, lifecycle_table, mask_grid, segment_table
 from waage.stats import wilson
 
 few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -203,3 +205,34 @@ class TestGridCounts:
             grid_counts(people, scores=4)
         with pytest.raises(WaageError, match="1 persons"):
             grid_counts(people.mutate(r=people.r.nullif(5)))
+
+
+def test_a_small_cell_cannot_be_worked_out_from_its_segment_or_the_total():
+    counts = pd.DataFrame([(r, f, 40) for r in range(1, 6) for f in range(1, 6)], columns=["r", "f", "customers"])
+    counts[["share", "revenue", "revenue_share"]] = 0.1
+    counts.loc[(counts.r == 1) & (counts.f == 5), "customers"] = 8  # cant_lose: 8 and 40
+    counts.loc[(counts.r == 4) & (counts.f == 1), "customers"] = 3  # promising: one cell of 3
+    owner = [RF10.segment_of(r, f) for r, f in zip(counts.r, counts.f, strict=True)]
+    segments = counts.groupby(owner)["customers"].sum().rename_axis("segment").reset_index()
+    segments = mask_small(segments, "customers", min_cell=10)
+    masked = mask_grid(counts, segments, min_cell=10)
+    assert segments["customers"].isna().sum() == 2, "promising, and the smallest other segment"
+    shown = masked[masked["customers"].notna()]
+    assert (shown["customers"] >= 10).all() and masked["share"].isna().equals(masked["customers"].isna())
+    for segment, total in segments.dropna().itertuples(index=False):
+        cells = masked["customers"][[name == segment for name in owner]]
+        hidden = total - cells.sum()
+        assert cells.notna().all() or (hidden >= 10 and cells.isna().sum() > 1)
+    assert counts["customers"].sum() - shown["customers"].sum() >= 10
+    assert (
+        masked["customers"][[name in set(segments.segment[segments.customers.isna()]) for name in owner]].isna().all()
+    )
+
+
+def test_the_lifecycle_table_counts_every_stage_in_order(duck):
+    rfm = duck.sql("""SELECT * FROM (VALUES ('new', 10.5), ('active', 20.0), ('active', 0.0), ('inactive', -5.0))
+                      t(lifecycle, monetary)""")
+    table = lifecycle_table(rfm)
+    assert table["lifecycle"].tolist() == list(LIFECYCLE)
+    assert table["customers"].tolist() == [1, 2, 0, 1] and table["revenue"].tolist() == [10.5, 20, 0, -5]
+    assert table["share"].sum() == 1 and (table["share_low"] <= table["share"]).all()

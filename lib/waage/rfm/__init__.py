@@ -2,7 +2,7 @@
 
 from waage.rfm.plots import plot_grid, plot_segments
 from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, cut_points, fit_scores
-from waage.rfm.segments import LIFECYCLE, RF10, Grid, grid_counts, lifecycle, lifecycle_table, segment_table
+from waage.rfm.segments import LIFECYCLE, RF10, Grid, grid_counts, lifecycle, lifecycle_table, mask_grid, segment_table
 
 __all__ = [
     "FREQUENCY_BREAKS",
@@ -16,6 +16,7 @@ __all__ = [
     "grid_counts",
     "lifecycle",
     "lifecycle_table",
+    "mask_grid",
     "plot_grid",
     "plot_segments",
     "segment_table",

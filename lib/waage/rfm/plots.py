@@ -37,7 +37,6 @@ def plot_grid(
     *,
     grid: Grid = RF10,
     language: str = "en",
-    min_cell: int | None = None,
 ) -> "Axes":
     """Draw the recency x frequency heat map with its segments as outlined, named areas.
 
@@ -54,8 +53,6 @@ def plot_grid(
         The segments to outline.
     language : str
         en or de.
-    min_cell : int, optional
-        Smallest group shown; a masked cell then reads "<10" for 10 (customers, where it is not a count).
 
     Returns
     -------
@@ -87,7 +84,7 @@ def plot_grid(
             Rectangle((f - 0.5, r - 0.5), 1, 1, facecolor=ramp(depth), edgecolor="#e6eaed", hatch=hatch, lw=0.5)
         )
         ink = "white" if depth > 0.68 else style.INK
-        text = _written(amount, value, language, min_cell if hidden[r, f] else None)
+        text = _written(amount, value, language, hidden[r, f])
         size = 13 if len(text) < 9 else 9
         ax.text(f, r - 0.14, text, ha="center", va="center", color=ink, fontsize=size)
     for segment, cells in grid.cells.items():
@@ -107,9 +104,7 @@ def plot_grid(
     return ax
 
 
-def plot_segments(
-    table: pd.DataFrame, ax: "Axes | None" = None, *, language: str = "en", min_cell: int | None = None
-) -> "Axes":
+def plot_segments(table: pd.DataFrame, ax: "Axes | None" = None, *, language: str = "en") -> "Axes":
     """Draw each segment's share of customers beside its share of net revenue as horizontal bars.
 
     Parameters
@@ -121,8 +116,6 @@ def plot_segments(
         Where to draw; a new figure if left out.
     language : str
         en or de.
-    min_cell : int, optional
-        Smallest group shown; a masked number then reads "<10 customers" for 10.
 
     Returns
     -------
@@ -141,7 +134,7 @@ def plot_segments(
     widest = max(shares.max().fillna(0).max(), 0.01)
     masked = shares.index[shares.isna().all(axis=1)]
     for place in masked:
-        text = _written(math.nan, "share", language, min_cell)
+        text = _written(math.nan, "share", language, True)
         ax.text(0.01 * widest, place, text, va="center", fontsize=10, color=style.MUTED)
     for column, shift, colour in (("share", -0.2, style.PALETTE[0]), ("revenue_share", 0.2, style.PALETTE[1])):
         name = _translated(_TITLES[column], language)
@@ -150,7 +143,7 @@ def plot_segments(
             if row in masked:
                 continue
             # A revenue share can be missing for another reason than privacy: total revenue is not positive.
-            text = _written(share, column, language, min_cell if pd.isna(people) else None)
+            text = _written(share, column, language, pd.isna(people))
             if column == "share" and not (math.isnan(share) or pd.isna(people)):
                 text += f"  ({style.number(people, language)})"
             at = max(share, 0) if share == share else 0
@@ -214,15 +207,12 @@ def _draw_name(ax: "Axes", segment: str, cells: Sequence[str], colour: str, lang
     )
 
 
-def _written(amount: float, value: str, language: str, min_cell: int | None) -> str:
+def _written(amount: float, value: str, language: str, hidden: bool) -> str:
     from waage import style
 
     if math.isnan(amount):
-        if min_cell is None:
-            return style.number(None, language)
-        # Beside shares and money a bare "<10" would read as ten percent or ten euros.
-        unit = "" if value == "customers" else " " + style.label("customers", language)
-        return f"<{min_cell}{unit}"
+        # Not "<10": a larger group may be hidden, too, so that a small one cannot be worked out from it.
+        return style.label("hidden", language) if hidden else style.number(None, language)
     if value == "revenue":
         return style.compact(amount, None, language)
     if value == "customers":

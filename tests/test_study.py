@@ -91,7 +91,8 @@ def test_parameters_default_then_study_then_hand(make_study):
     study = Study.open("small", notebook="04")
     assert study.parameters().horizon_months == 6
     assert study.parameters("02").active_days == 90
-    assert study.parameters(given={"horizon_months": 12}).horizon_months == 6, "12 is the default, nobody set it"
+    with pytest.warns(UserWarning, match=r"study.yaml sets horizon_months = 6, over this notebook's default"):
+        assert study.parameters(given={"horizon_months": 12}).horizon_months == 6, "12 is the default, nobody set it"
     assert study.parameters(given={"horizon_months": 3}).horizon_months == 3
     injected = {"horizon_months": 12, "In": ["", "# Parameters\nhorizon_months = 12\n"]}
     assert study.parameters(given=injected).horizon_months == 12, "Papermill was told 12"

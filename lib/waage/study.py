@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -179,7 +180,14 @@ class Study:
         if chosen is None:
             raise WaageError("parameters of which notebook? Name it, or open the study with notebook=...")
         own = given_parameters(chosen, given) if given else {}
-        return namespace(chosen.resolve(self.overrides(chosen, notebooks), own, where=[f"data/{self.name}/study.yaml"]))
+        place, theirs = f"data/{self.name}/study.yaml", self.overrides(chosen, notebooks)
+        values = chosen.resolve(theirs, own, where=[place])
+        if given and "WAAGE_STAGE" not in os.environ:
+            # By hand a default may have been edited and saved; that study.yaml wins over it must not go unseen.
+            for name in theirs:
+                if name not in own and values[name] != chosen.parameters[name].default:
+                    warnings.warn(f"{place} sets {name} = {values[name]!r}, over this notebook's default", stacklevel=2)
+        return namespace(values)
 
     def overrides(self, notebook: Notebook, notebooks: Mapping[str, Notebook]) -> dict[str, object]:
         """Return what study.yaml sets for a notebook; WaageError for a notebook that does not exist."""

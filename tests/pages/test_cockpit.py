@@ -1,5 +1,6 @@
 """The cockpit as a visitor meets it: served by Voila, opened in a browser."""
 
+import contextlib
 import datetime
 import json
 import shutil
@@ -161,8 +162,12 @@ def leave(page):
 
 
 def kernels(server):
-    children = psutil.Process(server.pid).children(recursive=True)
-    return {child.pid for child in children if "ipykernel" in " ".join(child.cmdline())}
+    found = set()
+    for child in psutil.Process(server.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it may end while we look at it
+            if "ipykernel" in " ".join(child.cmdline()):
+                found.add(child.pid)
+    return found
 
 
 @pytest.fixture(scope="module")

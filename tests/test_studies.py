@@ -145,7 +145,10 @@ def test_completejourney_in_full_loses_nothing_and_comes_out_the_same_again(ship
     again = check_run(run(plan_run("completejourney")), shipped, "completejourney")
     for name, entry in first["notebooks"].items():
         assert entry["outputs"] == again["notebooks"][name]["outputs"], name
+        assert entry["inputs"] == again["notebooks"][name]["inputs"], name
     assert first["customer_file"] == again["customer_file"]
+    read = first["notebooks"]["01_data_unification"]["inputs"]
+    assert "sources/orders.sql" in read and len(read["raw/transactions.parquet"]["sha256"]) == 64
 
 
 def test_plain_papermill_runs_a_notebook_with_the_studys_parameters(home):

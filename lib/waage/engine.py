@@ -165,9 +165,13 @@ class DuckDBEngine:
 
 def describe(path: Path) -> TableFile:
     """Return rows, bytes and SHA-256 of a Parquet file."""
+    return TableFile(pq.read_metadata(path).num_rows, path.stat().st_size, sha256(path))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return TableFile(pq.read_metadata(path).num_rows, path.stat().st_size, digest)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _quoted(path: Path) -> str:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-import nbformat
 import yaml
 
 import waage
@@ -293,9 +292,8 @@ def _environment(study: Study, stage: Path) -> Iterator[None]:
 
 
 def _check_every_cell_ran(executed: Path, last: str) -> None:
-    cells = nbformat.read(executed, as_version=4).cells
-    code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
-    left = [cell.id for cell in code if cell.execution_count is None]
+    cells = [cell for cell in read_json(executed)["cells"] if cell["cell_type"] == "code"]
+    left = [cell for cell in cells if cell["execution_count"] is None and "".join(cell["source"]).strip()]
     if left:
         raise _Failure(last, f"the kernel ended here without an error (sys.exit?); {len(left)} cells did not run")
 

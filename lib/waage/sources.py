@@ -85,6 +85,10 @@ def check_sources(study: Study) -> Ingest:
             faults.append(f"{_shown(study, name)}: {error}")
         except WaageError as error:
             faults.append(str(error))
+    if study.notebook is not None:
+        read = {f"sources/{name}.sql": file for name, file in files.items()}
+        raw_files = sorted(path for path in study.raw.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        study.note_inputs(read | {f"raw/{path.relative_to(study.raw)}": path for path in raw_files})
     for name, checked in tables.items():
         faults += _verdict(study, name, checked)
     if faults:

@@ -20,7 +20,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from waage.config import StudyConfig, read_config
-from waage.engine import DuckDBEngine, describe, open_engine
+from waage.engine import DuckDBEngine, describe, open_engine, sha256
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
 from waage.tables import key_of
@@ -282,6 +282,22 @@ class Study:
     def _origin(self, name: str) -> str:
         writers = [nb.name for nb in find_notebooks(self.root / "notebooks").values() if name in nb.writes]
         return f"run {' or '.join(writers)} first" if writers else "no notebook writes it yet"
+
+    def note_inputs(self, files: Mapping[str, Path]) -> None:
+        """Record files that were read, by a name for the manifest, with their size and SHA-256.
+
+        What was hashed once is looked up by path, size and time of change, so that large extracts are not
+        read twice on every run.
+        """
+        memory = read_json(self.state / "hashes.json")
+        for name, path in files.items():
+            stamp = f"{path.stat().st_size}-{path.stat().st_mtime_ns}"
+            if memory.get(str(path), {}).get("stamp") != stamp:
+                memory[str(path)] = {"stamp": stamp, "sha256": sha256(path)}
+            self._said["inputs"][name] = {"sha256": memory[str(path)]["sha256"], "bytes": path.stat().st_size}
+        self.state.mkdir(parents=True, exist_ok=True)
+        write_json(self.state / "hashes.json", memory)
+        self._save()
 
     def _save(self) -> None:
         """Keep what was said beside the staged tables; a study opened without a notebook says nothing."""

@@ -56,6 +56,7 @@ def test_good_rows_pass_with_canonical_types_and_all_columns(duck):
         ({"ordered_at": "2025-01-01 00:00:01"}, "ordered_at lies after data_until 2024-12-31"),
         ({"ordered_at": "1900-01-01 00:00:00"}, "ordered_at lies before 1990-01-01"),
         ({"ordered_at": "yesterday"}, "ordered_at is not a time"),
+        ({"ordered_at": "2024-05-01 10:00:00 CEST"}, "ordered_at is not a time"),
         ({"status": "lost"}, "status is none of placed, shipped, cancelled"),
     ],
 )
@@ -88,12 +89,14 @@ def test_all_faults_of_a_row_and_of_a_table_are_reported_together(duck):
 
 
 def test_missing_unknown_and_hopeless_columns_are_named_together(duck):
-    raw = sql(duck, "SELECT 's' AS source, 7.0::DOUBLE AS order_id, 1 AS revenu, now() AS ordered_at")
+    raw = sql(duck, "SELECT 's' AS source, 7.0::DOUBLE AS order_id, 1 AS revenu, true AS discount, "
+                    "now() AS ordered_at")  # fmt: skip
     with pytest.raises(ContractError) as error:
         check(raw, "orders", LIMITS)
     text = str(error.value)
     assert "'channel' is missing" in text and "'revenue' is missing" in text
     assert "'revenu' is unknown (did you mean 'revenue'?)" in text
+    assert "'discount' is boolean" in text
     assert "'order_id' is float64, but ids are texts" in text
 
 
@@ -122,11 +125,36 @@ def test_what_the_source_sets_aside_is_quarantined_but_is_no_fault(duck):
 
 
 def test_lines_without_an_accepted_order_are_quarantined(duck):
-    parent = check(orders(duck, {}), "orders", LIMITS).accepted
+    parent = check(orders(duck, {}), "orders", LIMITS)
     raw = sql(duck, "SELECT 'shop' AS source, 'A' || i AS order_id, 1 AS line, 0 AS quantity FROM range(2) t(i)")
     checked = check(raw, "order_lines", LIMITS, {"orders": parent})
     assert reasons(checked) == {"belongs to no accepted row of orders": 1}
     assert checked.accepted.order_id.execute().tolist() == ["A0"]
+    assert checked.rows_excluded == 0 and checked.fault_share == 0.5
+
+
+def test_lines_of_an_order_the_source_set_aside_follow_it_and_are_no_fault(duck):
+    parent = check(orders(duck, {"quarantine_reason": None}, {"quarantine_reason": "test order"}), "orders", LIMITS)
+    raw = sql(duck, "SELECT 'shop' AS source, 'A' || i AS order_id, 1 AS line FROM range(2) t(i)")
+    checked = check(raw, "order_lines", LIMITS, {"orders": parent})
+    assert (checked.rows_quarantined, checked.rows_excluded, checked.fault_share) == (1, 1, 0)
+
+
+def test_examples_in_messages_name_no_person(duck):
+    raw = sql(duck, "SELECT 'news' AS source, 'anna@web.de' AS source_id, '31.12.1970' AS birth_date, "
+                    "'VIP' AS account_type")  # fmt: skip
+    checked = check(raw, "identities", LIMITS)
+    assert reasons(checked) == {"birth_date is not a date": 1, "account_type is none of private, business, staff": 1}
+    assert "anna" not in checked.faults and "1970" not in checked.faults and "account_type = VIP" in checked.faults
+
+
+def test_acts_of_one_moment_are_both_kept_and_the_newest_act_counts_even_after_the_extract(duck):
+    act = "SELECT 'shop' AS source, '1' AS source_id, 'profiling' AS purpose, NULL AS channel"
+    same = ", TIMESTAMP '2024-02-01' AS changed_at"
+    raw = sql(duck, f"{act}{same}, 'granted' AS status UNION ALL {act}{same}, 'objected' UNION ALL "
+                    f"{act}, TIMESTAMP '2025-06-01', 'withdrawn'")  # fmt: skip
+    checked = check(raw, "consents", LIMITS)
+    assert (checked.rows_accepted, checked.rows_quarantined) == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +165,7 @@ def test_lines_without_an_accepted_order_are_quarantined(duck):
         ("TIMESTAMPTZ '2024-07-01 00:30:00+00'", "2024-07-01 00:30:00"),
         ("'2024-07-01T00:30:00Z'", "2024-07-01 00:30:00"),
         ("'2024-07-01T00:30:00+05:00'", "2024-06-30 19:30:00"),
+        ("'2024-07-01 00:30:00 UTC'", "2024-07-01 00:30:00"),
         ("'2024-07-01T00:30:00'", "2024-06-30 22:30:00"),
         ("'2024-07-01'", "2024-06-30 22:00:00"),
         ("DATE '2024-07-01'", "2024-06-30 22:00:00"),

@@ -59,6 +59,21 @@ def test_net_revenue_books_returns_to_their_order_and_nothing_to_cancelled_ones(
     assert got["person_id"].notna().to_dict() == {"A": True, "B": True, "C": False, "D": True, "E": True}
     assert str(got["day"]["A"])[:10] == "2024-01-02", "half past eleven UTC is the next day in Berlin"
     assert got["revenue"].astype(float).sum() == 140
+    dated = returns.mutate(returned_at=ibis.timestamp("2024-03-01 10:00:00"))
+    before = customer_orders(made, people, ZONE, dated, until=date(2024, 2, 29)).order_by("order_id").execute()
+    assert before["net_revenue"].astype(float).tolist() == [50, 0, 30, 20, 0], "returns to come are not known yet"
+
+
+def test_the_window_does_not_know_returns_of_the_holdout(duck):
+    final = orders(
+        duck, [("a", "2024-01-01", 10.0, True), ("a", "2024-01-11", 0.0, False), ("a", "2024-03-01", 5.0, True)]
+    )
+    then = orders(
+        duck, [("a", "2024-01-01", 10.0, True), ("a", "2024-01-11", 20.0, True), ("a", "2024-03-01", 5.0, True)]
+    )
+    leaky = purchase_histories(final, date(2024, 1, 31), date(2024, 3, 31)).execute().iloc[0]
+    fair = purchase_histories(final, date(2024, 1, 31), date(2024, 3, 31), then).execute().iloc[0]
+    assert (leaky.frequency, fair.frequency, fair.monetary, fair.x_holdout) == (0, 1, 20.0, 1)
 
 
 def test_rfm_counts_orders_up_to_as_of_and_recency_looks_back_over_everything(duck):

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waage import privacy
 from waage.privacy import CUSTOMER_FILE, customer_file, mask_small, may_profile
 from waage.unify import person_consents
 
@@ -81,9 +80,7 @@ def test_the_customer_file_holds_what_may_leave_and_nothing_else(duck, consents)
     assert got["clv"].isna().all()
 
 
-def test_no_column_of_the_customer_file_comes_from_answers():
-    from waage.tables import TABLES
-
-    answers = {column.name for column in TABLES["responses"].columns} - {"source", "source_id"}
-    columns = {name for part in privacy.CUSTOMER_FILE.values() for name in part}
-    assert not columns & answers
+def test_persons_outside_all_groups_hide_a_group_with_them():
+    masked = mask_small(groups(12, 50, 80), "customers", min_cell=10, others=3)["customers"]
+    assert masked.isna().tolist() == [True, False, False], "else 3 is the total minus the groups"
+    assert not mask_small(groups(12, 50), "customers", min_cell=10, others=10)["customers"].isna().any()

@@ -120,6 +120,8 @@ def test_equal_runs_give_equal_tables(toys):
     [
         (["--set", "02.levle=1"], "02_two has no parameter 'levle' (did you mean 'level'?)"),
         (["--set", "01.level=high"], "parameter level must be float, not str 'high'"),
+        (["--set", "01.study_name=other"], "the study is the one this run is for, small"),
+        (["--only", "01", "--set", "02.level=1"], "this notebook is not among those to run (01_one)"),
         (["--set", "level=1"], "write notebook.parameter=value"),
         (["--set", "09.level=1"], "no notebook is called '09'"),
         (["--only", "01,07"], "no notebook is called '07'"),
@@ -156,6 +158,8 @@ def test_a_failing_notebook_leaves_the_last_good_report_and_lets_independent_one
     (line,) = [line for line in result.output.splitlines() if line.startswith("01_one") and "failed" in line]
     assert "cell 5 (cell-1): ZeroDivisionError: division by zero" in line
     assert status(toys) == {"01_one": "failed", "02_two": "blocked", "03_three": "done"}
+    kept = manifest(toys)["notebooks"]["01_one"]
+    assert kept["report"] == "01_one.html" and kept["outputs"] and kept["headlines"], "of the last good run"
     assert before == (
         (reports / "01_one.html").read_bytes(),
         (toys / "data" / "small" / "tables" / "rfm.parquet").read_bytes(),
@@ -188,6 +192,37 @@ def test_a_notebook_that_ends_early_is_not_done(toys, code, words):
     assert result.exit_code == 1 and words in result.output, result.output
     assert status(toys) == {"01_one": "failed", "03_three": "done"}
     assert not Study.open("small").has("rfm")
+
+
+def test_a_refusal_is_a_skip_with_its_reason_and_no_failure(toys):
+    code = "from waage.errors import Refusal\nraise Refusal('12 customers bought again, 30 are needed')"
+    write_notebook(toys / "notebooks", "01_one", code, writes=["rfm"])
+    result = waage("run", "small", "--only", "01")
+    assert result.exit_code == 0 and "the data cannot carry it: 12 customers bought again" in result.output
+    assert status(toys) == {"01_one": "skipped"} and not (toys / "reports" / "small" / "failed").exists()
+
+
+def test_a_long_temporary_folder_and_the_reports_path_stay_out_of_the_way(toys, monkeypatch, tmp_path):
+    import tempfile
+
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert waage("run", "small", "--only", "03").exit_code == 0
+    assert str(toys) not in (toys / "reports" / "small" / "03_three.ipynb").read_text()
+
+
+def test_the_customer_file_honours_an_objection_even_when_a_notebook_fails(home, make_study):
+    assert make_study() and waage("run", "small", "--only", "01,02").exit_code == 0
+    make_study(sources={
+        "consents": "SELECT 'shop' AS source, 'C1' AS source_id, 'profiling' AS purpose, NULL AS channel, "
+                    "TIMESTAMP '2024-02-01 08:00:00' AS changed_at, 'objected' AS status",
+    })  # fmt: skip
+    write_notebook(home / "notebooks", "02_rfm_typology", "1 / 0", reads=["customer_orders"], writes=["rfm"])
+    assert waage("run", "small", "--only", "01,02").exit_code == 1
+    people = pd.read_parquet(home / "data" / "small" / "tables" / "customer_file.parquet")
+    assert people.loc[~people["may_profile"], "segment"].isna().all() and (~people["may_profile"]).sum() == 1
+    assert people.loc[people["may_profile"], "segment"].notna().all(), "the last good segments of the others"
 
 
 def test_a_notebook_that_never_finishes_its_study_is_not_done(toys):
@@ -290,7 +325,7 @@ def test_the_runners_last_step_writes_the_customer_file(home, make_study):
     assert pd.isna(objector["segment"]) and pd.isna(objector["monetary"])
     assert people.loc[people["may_profile"], "segment"].notna().all()
     assert len(Study.open("small").read("rfm").execute()) == 79
-    assert "1 customers object to profiling" in (home / "reports" / "small" / "index.html").read_text()
+    assert "Fewer than 2 customers object to profiling" in (home / "reports" / "small" / "index.html").read_text()
 
 
 def test_bad_sources_stop_the_run_and_say_why(home, make_study, orders_sql):

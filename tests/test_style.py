@@ -126,7 +126,7 @@ def test_labels():
     assert style.label("store", "de") == "Filiale"
     assert style.label("failed", "de") == "Fehlgeschlagen"
     assert style.label("a_key_of_a_study", "de") == "a key of a study"
-    assert style.title("expected_orders") == "Expected orders"
+    assert style.title("expected_orders") == "Expected purchase days"
     assert all(len(texts) == 2 and all(texts) for texts in style.LABELS.values())
 
 

@@ -22,7 +22,8 @@ EARLIEST = date(1990, 1, 1)
 """Events before this day are some system's default date (1900, 1970), not events. A judgement."""
 
 EXAMPLES = 3
-_ZONED = r"\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+_ZONED = r"\d:\d\d.*(Z| ?UTC| ?GMT|[+-]\d\d(:?\d\d)?)$"
+_NAIVE = r"^[0-9T :./-]+$"
 _RAW = "_raw_"
 _KEY = "has the same"
 
@@ -53,7 +54,7 @@ class Checked:
         The others: table, key, reason, row (JSON of texts).
     rows_in, rows_accepted, rows_quarantined, rows_excluded : int
         rows_in = rows_accepted + rows_quarantined; excluded rows are those of the quarantined that
-        the source itself set aside by `quarantine_reason`.
+        the source itself set aside by `quarantine_reason`, and of those that belong to one.
     summary : DataFrame
         One row a reason: reason, rows, examples. A row that breaks two rules counts in both.
     """
@@ -66,6 +67,7 @@ class Checked:
     rows_quarantined: int
     rows_excluded: int
     summary: pd.DataFrame
+    set_aside: ir.Table | None = None  # keys of the excluded rows
 
     @property
     def fault_share(self) -> float:
@@ -76,11 +78,14 @@ class Checked:
     @property
     def faults(self) -> str:
         """The summary as indented lines of text, for an error message."""
-        lines = [f"{row.reason}: {row.rows:,} rows, e.g. {row.examples}" for row in self.summary.itertuples()]
+        lines = [
+            f"{row.reason}: {row.rows:,} rows" + (f", e.g. {row.examples}" if row.examples else "")
+            for row in self.summary.itertuples()
+        ]
         return "".join(f"\n  - {line}" for line in lines)
 
 
-def check(raw: ir.Table, name: str, limits: Limits, parents: Mapping[str, ir.Table] | None = None) -> Checked:
+def check(raw: ir.Table, name: str, limits: Limits, parents: Mapping[str, Checked] | None = None) -> Checked:
     """Split the rows of a source by the rules of a canonical table.
 
     Parameters
@@ -92,8 +97,8 @@ def check(raw: ir.Table, name: str, limits: Limits, parents: Mapping[str, ir.Tab
     name : str
         A key of `waage.tables.TABLES`.
     limits : Limits
-    parents : mapping of table name to ibis table, optional
-        Accepted rows of the tables that rows of `name` belong to (order lines to orders).
+    parents : mapping of table name to Checked, optional
+        The tables that rows of `name` belong to (order lines to orders), checked before.
 
     Raises
     ------
@@ -116,7 +121,7 @@ def check(raw: ir.Table, name: str, limits: Limits, parents: Mapping[str, ir.Tab
     if related is not None:
         marked = marked.left_join(related, "_row").drop("_row_right")
     else:
-        marked = marked.mutate(_relation=ibis.null("string"))
+        marked = marked.mutate(_relation=ibis.null("string"), _follows=ibis.literal(False))
     return _split(marked, table, faults)
 
 
@@ -131,6 +136,8 @@ def _check_columns(raw: ir.Table, table: Table) -> None:
         column, dtype = table.column(name), raw[name].type()
         if column is not None and column.kind == "id" and dtype.is_floating():
             faults.append(f"column {name!r} is {dtype}, but ids are texts: CAST({name} AS BIGINT) in the source")
+        elif column is not None and column.kind in ("money", "number") and dtype.is_boolean():
+            faults.append(f"column {name!r} is boolean, but it holds {_WORDS[column.kind]}s")
         elif column is None and name != "quarantine_reason" and not (table.open_columns and dtype.is_numeric()):
             faults.append(f"column {name!r} is unknown{did_you_mean(name, known)}")
     if faults:
@@ -220,7 +227,7 @@ def _cast(value: ir.Value, column: Column, limits: Limits) -> ir.Value:
         if dtype.is_string():
             zoned = value.try_cast("timestamp('UTC')").cast("timestamp")
             naive = to_utc(value.try_cast("timestamp"), limits.time_zone)
-            return ibis.ifelse(value.re_search(_ZONED), zoned, naive)
+            return ibis.cases((value.re_search(_ZONED), zoned), (value.re_search(_NAIVE), naive))
         if dtype.is_timestamp() and dtype.timezone is not None:
             return value.cast("timestamp")
         return to_utc(value.try_cast("timestamp"), limits.time_zone)
@@ -242,8 +249,8 @@ def _json(columns: Mapping[str, ir.Value]) -> ir.StringValue:
     return ibis.struct({name: value.cast("string") for name, value in columns.items()}).cast("json").cast("string")
 
 
-def _relations(good: ir.Table, table: Table, parent: ir.Table | None) -> ir.Table | None:
-    """Return (_row, _relation) for rows at odds with other rows; None where there are none.
+def _relations(good: ir.Table, table: Table, parent: Checked | None) -> ir.Table | None:
+    """Return (_row, _relation, _follows) for rows at odds with other rows; None where there are none.
 
     A row without its parent; a copy of a row that is already there; rows that share a key and contradict
     each other (all of them: to keep one would be a guess).
@@ -251,10 +258,15 @@ def _relations(good: ir.Table, table: Table, parent: ir.Table | None) -> ir.Tabl
     found = []
     if parent is not None:
         name, key = table.parent
-        orphans = good.anti_join(parent.select(*key), key)
+        accepted = parent.accepted.select(*key)
+        orphans = good.anti_join(accepted, key)
         if orphans.count().execute():
-            found.append(orphans.select("_row", _relation=ibis.literal(f"belongs to no accepted row of {name}")))
-            good = good.semi_join(parent.select(*key), key)
+            aside = parent.set_aside.select(*key).distinct().mutate(_aside_parent=True)
+            orphans = orphans.left_join(aside, key)
+            follows = orphans["_aside_parent"].fill_null(False)
+            reason = ibis.literal(f"belongs to no accepted row of {name}")
+            found.append(orphans.select("_row", _relation=reason, _follows=follows))
+            good = good.semi_join(accepted, key)
     repeated = good.group_by(*table.key).agg(_n=good.count()).filter(ibis._["_n"] > 1)
     if repeated.count().execute():
         content = [name for name in good.columns if not name.startswith("_")]
@@ -268,7 +280,8 @@ def _relations(good: ir.Table, table: Table, parent: ir.Table | None) -> ir.Tabl
             (rows["_distinct"] > 1, f"{_KEY} {', '.join(table.key)} as a row of other content"),
             (rows["_copy"] > 0, "is an exact copy of another row"),
         )
-        found.append(rows.select("_row", _relation=relation).filter(ibis._["_relation"].notnull()))
+        rows = rows.select("_row", _relation=relation, _follows=ibis.literal(False))
+        found.append(rows.filter(rows["_relation"].notnull()))
     return ibis.union(*found).cache() if len(found) > 1 else found[0].cache() if found else None
 
 
@@ -288,7 +301,7 @@ def _split(marked: ir.Table, table: Table, faults: list[_Fault]) -> Checked:
     counts = marked.aggregate(
         rows_in=marked.count(),
         accepted=is_good.sum(),
-        excluded=marked["_aside"].notnull().sum(),
+        excluded=(marked["_aside"].notnull() | marked["_follows"]).sum(),
         **{f"_{i}": ((marked["_mask"] & (1 << i)) != 0).sum() for i in range(len(faults))},
     ).execute()
     counts = {name: int(value) if pd.notna(value) else 0 for name, value in counts.iloc[0].items()}
@@ -297,10 +310,10 @@ def _split(marked: ir.Table, table: Table, faults: list[_Fault]) -> Checked:
     for i, fault in enumerate(faults):
         if counts[f"_{i}"]:
             rows = bad.filter((bad["_mask"] & (1 << i)) != 0)
-            summary.append((fault.reason, counts[f"_{i}"], _examples(rows, fault.column)))
+            summary.append((fault.reason, counts[f"_{i}"], _examples(rows, table, fault.column)))
     other = bad.filter((bad["_mask"] == 0) | bad["_relation"].notnull())
     for reason, rows in sorted(other.group_by("reason").agg(n=other.count()).execute().itertuples(index=False)):
-        summary.append((reason, int(rows), _examples(other.filter(other["reason"] == reason), None)))
+        summary.append((reason, int(rows), _examples(other.filter(other["reason"] == reason), table, None)))
     return Checked(
         name=table.name,
         accepted=accepted,
@@ -310,6 +323,7 @@ def _split(marked: ir.Table, table: Table, faults: list[_Fault]) -> Checked:
         rows_quarantined=counts["rows_in"] - counts["accepted"],
         rows_excluded=counts["excluded"],
         summary=pd.DataFrame(summary, columns=["reason", "rows", "examples"]),
+        set_aside=marked.filter(marked["_aside"].notnull()).select(*table.key),
     )
 
 
@@ -318,10 +332,17 @@ def _key_text(rows: ir.Table, key: tuple[str, ...]) -> ir.StringValue:
     return ibis.literal("|").join(parts)
 
 
-def _examples(rows: ir.Table, column: str | None) -> str:
+def _examples(rows: ir.Table, table: Table, column: str | None) -> str:
+    """Return a few keys and values, without what may tell who a person is: this text stands in reports."""
+    about = table.column(column) if column else None
+    harmless = about is not None and (about.kind in ("time", "money", "number", "count") or about.values)
+    has_key = not {"source_id", "response_id"} & set(table.key)
+    if not (has_key or harmless):
+        return ""
     found = rows.order_by("key", "row").limit(EXAMPLES).select("key", "row").execute()
     shown = []
     for key, row in found.itertuples(index=False):
-        value = f" ({column} = {json.loads(row).get(column)})" if column else ""
-        shown.append(f"{key!r}{value}")
-    return ", ".join(shown)
+        value = str(json.loads(row).get(column)) if harmless else ""
+        value = f"{column} = {value}" if value and "@" not in value else ""
+        shown.append(" ".join(part for part in (repr(key) if has_key else "", f"({value})" if value else "") if part))
+    return ", ".join(part for part in shown if part)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 import psutil
@@ -38,6 +39,11 @@ def open_engine(settings: Mapping[str, object], spill: Path) -> "DuckDBEngine":
     if kind != "duckdb":
         raise WaageError(f"engine.kind: {kind!r} is not available; this version computes with 'duckdb'")
     return DuckDBEngine.open(settings.get("memory", "auto"), settings.get("threads", "auto"), spill)
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.timestamp))
+def at_zone(zone, moment):
+    """Read a naive time in a zone, or show a zoned time in a zone; built into DuckDB."""
 
 
 def available_memory() -> int:
@@ -89,7 +95,8 @@ class DuckDBEngine:
                 f"engine: DuckDB refuses memory {memory!r} or threads {threads!r} ({_first_line(error)}); "
                 "write 'auto', or such as memory: 4GB and threads: 2"
             ) from None
-        connection.raw_sql(f"SET temp_directory = '{_quoted(spill)}'")
+        # One folder a process: DuckDB's spill files carry no name of their owner.
+        connection.raw_sql(f"SET temp_directory = '{_quoted(spill / str(os.getpid()))}'")
         # Extensions are never fetched behind the user's back, and zoned times are cast in UTC.
         connection.raw_sql("SET autoinstall_known_extensions = false")
         connection.raw_sql("SET TimeZone = 'UTC'")
@@ -138,12 +145,12 @@ class DuckDBEngine:
         return self.connection.read_parquet(path)
 
     def write(self, table: ir.Table | pd.DataFrame, path: Path, key: tuple[str, ...]) -> TableFile:
-        """Write a table as Parquet in the order of its key, whose values must be unique.
+        """Write a table as Parquet in the order of its key, so that equal content is equal bytes.
 
         Raises
         ------
         WaageError
-            When a key column is missing or the disk refuses.
+            When a key column is missing, a key occurs twice, or the disk refuses.
         """
         if isinstance(table, pd.DataFrame):
             table = ibis.memtable(table)
@@ -160,6 +167,13 @@ class DuckDBEngine:
             )
         except duckdb.IOException as error:
             raise WaageError(f"{path.stem}: cannot be written to {path.parent}: {_first_line(error)}") from None
+        written = self.read(path)
+        twice = written.group_by(*key).agg(_n=written.count()).filter(ibis._["_n"] > 1)
+        repeated = twice.count().execute()
+        if repeated:
+            example = twice.order_by(*key).limit(1).drop("_n").execute().iloc[0].to_dict()
+            path.unlink()
+            raise WaageError(f"{path.stem}: {repeated:,} keys occur more than once, e.g. {example}; one row a key")
         return describe(path)
 
 

@@ -20,3 +20,7 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     """
     close = get_close_matches(str(word), [str(option) for option in options], n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+class Refusal(WaageError):
+    """The data cannot carry what is asked of them: too few customers, too short a history. Not a fault."""

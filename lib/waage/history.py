@@ -8,30 +8,25 @@ recency forwards from the first purchase (`recency`, with `T` the age at the win
 from datetime import date
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.errors import WaageError
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.timestamp))
-def _timezone(zone, moment):
-    """DuckDB's own: reads a naive time in a zone, or shows a zoned time in a zone."""
+from waage.engine import at_zone
+from waage.errors import Refusal
 
 
 def to_utc(moment: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
     """Read a naive local time of `time_zone` as naive UTC."""
-    return _timezone("UTC", _timezone(time_zone, moment))
+    return at_zone("UTC", at_zone(time_zone, moment))
 
 
 def local_day(moment: ir.TimestampValue, time_zone: str) -> ir.DateValue:
     """Return the day in `time_zone` on which a naive UTC time falls."""
-    return _timezone(time_zone, _timezone("UTC", moment)).cast("date")
+    return at_zone(time_zone, at_zone("UTC", moment)).cast("date")
 
 
 def customer_orders(
-    orders: ir.Table, identity_map: ir.Table, time_zone: str, returns: ir.Table | None = None
+    orders: ir.Table, identity_map: ir.Table, time_zone: str, returns: ir.Table | None = None, until: date | None = None
 ) -> ir.Table:
     """Give each order its person, its local day and its net revenue.
 
@@ -42,6 +37,8 @@ def customer_orders(
     identity_map : ibis table
         source, source_id, person_id.
     time_zone : str
+    until : date, optional
+        Returns after this day are not known yet and are left out.
 
     Returns
     -------
@@ -57,6 +54,8 @@ def customer_orders(
         table = table.mutate(returned=ibis.literal(0).cast(money))
     else:
         booked = returns.filter(returns.order_id.notnull())
+        if until is not None:
+            booked = booked.filter(local_day(booked.returned_at, time_zone) <= until)
         booked = booked.group_by("source", "order_id").agg(returned=booked.amount.sum().cast(money))
         table = table.left_join(booked, ["source", "order_id"]).drop("source_right", "order_id_right")
         table = table.mutate(returned=table.returned.fill_null(ibis.literal(0).cast(money)))
@@ -110,7 +109,7 @@ def rfm_summary(orders: ir.Table, as_of: date, window_months: int = 0) -> ir.Tab
     table = seen.group_by("person_id").agg(
         first_day=seen.day.min(),
         last_day=seen.day.max(),
-        frequency=ibis.ifelse(inside, 1, 0).sum(),
+        frequency=ibis.ifelse(inside, 1, 0).sum().cast("int64"),
         monetary=money.sum().cast("decimal(18, 4)"),
     )
     recency = ibis.literal(as_of).delta(table.last_day, unit="day")
@@ -119,7 +118,9 @@ def rfm_summary(orders: ir.Table, as_of: date, window_months: int = 0) -> ir.Tab
     )
 
 
-def purchase_histories(orders: ir.Table, end: date, holdout_end: date | None = None) -> ir.Table:
+def purchase_histories(
+    orders: ir.Table, end: date, holdout_end: date | None = None, known: ir.Table | None = None
+) -> ir.Table:
     """Return each person's repeat purchases up to `end`, as the BTYD models want them.
 
     Orders of one day are one purchase (Fader, Hardie and Lee 2005).
@@ -132,6 +133,9 @@ def purchase_histories(orders: ir.Table, end: date, holdout_end: date | None = N
         Last day of the window.
     holdout_end : date, optional
         Also count purchase days and net revenue after `end` up to this day.
+    known : ibis table, optional
+        The orders as they stood on `end` (`customer_orders(..., until=end)`), so that returns of the
+        holdout do not leak into the window; the same as `orders` where there are no returns.
 
     Returns
     -------
@@ -141,30 +145,30 @@ def purchase_histories(orders: ir.Table, end: date, holdout_end: date | None = N
         frequency is 0); with `holdout_end` also x_holdout and holdout_revenue. Persons whose first
         purchase lies after `end` are not in the table.
     """
-    seen = _seen(orders, holdout_end or end)
-    days = seen.group_by("person_id", "day").agg(value=seen.net_revenue.sum())
-    first = days.group_by("person_id").agg(first_day=days.day.min()).filter(ibis._.first_day <= end)
-    days = days.inner_join(first, "person_id")
-    calibration, repeat = days.day <= end, (days.day <= end) & (days.day > days.first_day)
-    zero = ibis.literal(0).cast(days.value.type())
-    sums = {
-        "frequency": ibis.ifelse(repeat, 1, 0).sum(),
-        "last_day": days.day.max(where=calibration),
-        "repeat_value": ibis.ifelse(repeat, days.value, zero).sum(),
-    }
-    if holdout_end is not None:
-        sums["x_holdout"] = ibis.ifelse(calibration, 0, 1).sum()
-        sums["holdout_revenue"] = ibis.ifelse(calibration, zero, days.value).sum().cast("decimal(18, 4)")
-    table = days.group_by("person_id", "first_day").agg(**sums)
+    days = _purchase_days(orders if known is None else known, end)
+    days = days.mutate(first_day=days.day.min().over(ibis.window(group_by="person_id")))
+    repeat = days.day > days.first_day
+    table = days.group_by("person_id", "first_day").agg(
+        frequency=repeat.sum().cast("int64"),
+        last_day=days.day.max(),
+        repeat_value=ibis.ifelse(repeat, days.value, ibis.literal(0).cast(days.value.type())).sum(),
+    )
     mean = table.repeat_value.cast("float64") / table.frequency
-    return table.select(
+    table = table.select(
         "person_id",
         "frequency",
         recency=table.last_day.delta(table.first_day, unit="day"),
         T=ibis.literal(end).delta(table.first_day, unit="day"),
         monetary=ibis.ifelse(table.frequency > 0, mean, 0.0),
-        **{name: table[name] for name in ("x_holdout", "holdout_revenue") if holdout_end is not None},
     )
+    if holdout_end is None:
+        return table
+    later = _purchase_days(orders, holdout_end)
+    later = later.filter(later.day > end)
+    later = later.group_by("person_id").agg(x_holdout=later.count(), holdout_revenue=later.value.sum())
+    table = table.left_join(later, "person_id").drop("person_id_right")
+    revenue = table.holdout_revenue.fill_null(ibis.literal(0).cast(table.holdout_revenue.type()))
+    return table.mutate(x_holdout=table.x_holdout.fill_null(0), holdout_revenue=revenue.cast("decimal(18, 4)"))
 
 
 def unique_histories(histories: ir.Table) -> ir.Table:
@@ -191,20 +195,25 @@ def split_day(orders: ir.Table, as_of: date, holdout_weeks: int = 0) -> date:
 
     Raises
     ------
-    WaageError
+    Refusal
         When fewer than 4 weeks would remain on either side.
     """
     first = _seen(orders, as_of).day.min().execute()
     if pd.isna(first):
-        raise WaageError(f"no order of a known person up to as_of {as_of}: nothing to split into windows")
+        raise Refusal(f"no order of a known person up to as_of {as_of}: nothing to split into windows")
     span = (as_of - pd.Timestamp(first).date()).days + 1
     holdout = 7 * holdout_weeks or span // 2
     if min(holdout, span - holdout) < 28:
-        raise WaageError(
+        raise Refusal(
             f"orders span {span} days up to as_of {as_of}; a holdout of {holdout} days leaves fewer than 28 days "
             "on one side: set holdout_weeks lower, or bring a longer history"
         )
     return (pd.Timestamp(as_of) - pd.Timedelta(days=holdout)).date()
+
+
+def _purchase_days(orders: ir.Table, until: date) -> ir.Table:
+    seen = _seen(orders, until)
+    return seen.group_by("person_id", "day").agg(value=seen.net_revenue.sum())
 
 
 def _seen(orders: ir.Table, until: date) -> ir.Table:

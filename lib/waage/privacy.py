@@ -29,7 +29,7 @@ CUSTOMER_FILE = {
 """What may leave the workbench about one person. Nothing here is derived from answers of a person."""
 
 
-def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int) -> pd.DataFrame:
+def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, others: int = 0) -> pd.DataFrame:
     """Hide groups that are too small to be shown.
 
     A hidden group could be had again as the total minus the others; where the hidden groups together stay
@@ -44,6 +44,9 @@ def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int) -> 
     *values : str
         Columns to hide with it.
     min_cell : int
+    others : int
+        Persons in no group who are part of totals shown elsewhere (those who object to profiling): a group of
+        their own, never shown.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int) -> 
     size = table[count].astype(float)
     hidden = (size > 0) & (size < min_cell)
     left = (size >= min_cell).sum()
-    if hidden.any() and size[hidden].sum() < min_cell and left:
+    unseen = size[hidden].sum() + others
+    if 0 < unseen < min_cell and left:
         hidden |= size.index == size[size >= min_cell].idxmin()
     masked = table.copy()
     for name in (count, *values):

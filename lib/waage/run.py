@@ -1,7 +1,6 @@
 """The runner: resolves parameters, executes notebooks through Papermill, publishes tables and reports together."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from waage import privacy
 from waage.errors import WaageError
 from waage.notebook import Notebook, find_notebooks, pick
 from waage.report import export_html, header_facts, write_index
-from waage.study import Study, complete, publish, read_json, write_json
+from waage.study import Study, publish, read_json, write_json
 
 PACKAGES = ("duckdb", "ibis-framework", "sqlglot", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels")
 PACKAGES += ("lifetimes", "matplotlib", "seaborn", "papermill", "nbclient", "ipykernel", "voila")
@@ -52,6 +51,7 @@ class Listener:
 class _Failure(Exception):
     cell: str
     cause: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def plan_run(name: str, only: tuple[str, ...] = (), settings: tuple[str, ...] = 
         try:
             notebook, parameter, value = _read_setting(setting, notebooks)
             notebooks[notebook].resolve({parameter: value})
+            if parameter == "study_name":
+                raise WaageError(f"the study is the one this run is for, {study.name}")
             given[notebook][parameter] = value
         except WaageError as error:
             faults.append(f"--set {setting}: {error}")
@@ -101,6 +103,8 @@ def plan_run(name: str, only: tuple[str, ...] = (), settings: tuple[str, ...] = 
             except WaageError as error:
                 faults.append(f"--only {wanted}: {error}")
         selected = [key for key in notebooks if key in chosen]
+    idle = [key for key in given if given[key] and key not in selected]
+    faults += [f"--set {key}: this notebook is not among those to run ({', '.join(selected)})" for key in idle]
     parameters = {}
     for key in selected:
         try:
@@ -147,20 +151,24 @@ def run(plan: Plan, listener: Listener | None = None) -> list[Result]:
     """
     listener, study = listener or Listener(), plan.study
     _check_writable(study.reports)
-    with _alone(study):
-        complete(study.tables)
-        shutil.rmtree(study.tables / ".staging", ignore_errors=True)
+    with study.alone():
+        study.tidy()
         manifest = _open_manifest(plan)
         results: list[Result] = []
         for name in plan.selected:
             listener.started(plan.notebooks[name])
             result, entry = _run_one(plan, name, results, listener)
+            last_good = manifest["notebooks"].get(name, {})
+            if result.status != "done" and last_good.get("report"):
+                # Tables and report are still those of the last good run, and so is what is said about them.
+                changes = ("status", "reason", "failed_report", "seconds", "started")
+                entry = {**last_good, **{key: entry[key] for key in changes}}
             manifest["notebooks"][name] = entry
             results.append(result)
             _save(study, plan.notebooks, manifest)
             listener.ended(result)
-        if not any(result.status in ("failed", "blocked") for result in results):
-            manifest["customer_file"] = _write_customer_file(study)
+        # Also after a failure: an objection that 01 has just brought in must reach the file.
+        manifest["customer_file"] = _write_customer_file(study)
         manifest["run"]["seconds"] = round(time.time() - manifest["run"].pop("_start"), 1)
         _save(study, plan.notebooks, manifest)
     return results
@@ -189,8 +197,10 @@ def _run_one(plan: Plan, name: str, results: list[Result], listener: Listener) -
             said = _execute(study, notebook, parameters, entry, listener)
         except _Failure as failure:
             result.status, result.reason = "failed", f"{failure.cell}: {failure.cause}"
+            if failure.refused:
+                result.status, result.reason = "skipped", f"the data cannot carry it: {failure.cause}"
     result.seconds = round(time.time() - start, 1)
-    report = study.reports / f"{name}.html"
+    report = Path(f"{name}.html")
     entry |= {
         "status": result.status,
         "reason": result.reason or None,
@@ -199,7 +209,7 @@ def _run_one(plan: Plan, name: str, results: list[Result], listener: Listener) -
         "warnings": said.get("warnings", []),
         "inputs": said.get("inputs", {}),
         "outputs": said.get("outputs", {}),
-        "report": report.name if report.is_file() and result.status == "done" else None,
+        "report": report.name if result.status == "done" else None,
         "failed_report": f"failed/{name}.html" if result.status == "failed" else None,
     }
     return result, entry
@@ -232,9 +242,11 @@ def _execute(study: Study, notebook: Notebook, parameters: dict, entry: dict, li
             export_html(executed, page, title=notebook.title, facts=_facts(study, entry))
         except Exception as error:
             failure = error if isinstance(error, _Failure) else _failure(error, current[0])
-            _keep_failed(study, notebook, executed, entry)
+            if not failure.refused:
+                _keep_failed(study, notebook, executed, entry)
             raise failure from error
-        publish(study.tables, stage, notebook.writes)
+        written = list(said["outputs"])
+        publish(study.tables, stage, written, [name for name in notebook.writes if name not in written])
         os.replace(executed, study.reports / executed.name)
         os.replace(page, study.reports / page.name)
         for name in (executed.name, page.name):
@@ -255,8 +267,9 @@ def _papermill(
     from traitlets.config import Config
 
     # Papermill's default transport picks a port, frees it and hopes; a socket of our own cannot be raced for.
-    # Its path must stay short (about 107 characters), hence a folder of its own.
-    with tempfile.TemporaryDirectory(prefix="waage-") as sockets, _environment(study, stage):
+    # Its path must stay short (about 107 characters), which a long TMPDIR would use up.
+    short = "/tmp" if os.access("/tmp", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="waage-", dir=short) as sockets, _environment(study, stage):
         manager = {"connection_file": str(Path(sockets) / "kernel.json")}
         if os.name == "posix":
             manager["transport"] = "ipc"
@@ -273,6 +286,10 @@ def _papermill(
             on_cell_start=on_cell,
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # errors reach us through the notebook
         )
+    content = read_json(executed)
+    # Papermill notes where files lay on this machine; a report may go to another one.
+    content["metadata"]["papermill"] |= {"input_path": notebook.path.name, "output_path": executed.name}
+    write_json(executed, content)
 
 
 @contextlib.contextmanager
@@ -302,7 +319,8 @@ def _failure(error: Exception, cell: str) -> _Failure:
     name = type(error).__name__
     if name == "PapermillExecutionError":
         ename, evalue = error.ename, str(error.evalue)
-        return _Failure(cell, evalue if ename in ("WaageError", "ContractError") else f"{ename}: {evalue}")
+        own = ename in ("WaageError", "ContractError", "Refusal")
+        return _Failure(cell, evalue if own else f"{ename}: {evalue}", refused=ename == "Refusal")
     if name == "DeadKernelError":
         return _Failure(cell, "the kernel died (killed, or out of memory)")
     if isinstance(error, OSError):
@@ -331,7 +349,7 @@ def _write_customer_file(study: Study) -> dict | None:
     parts = {name: own.read(name) if own.has(name) else None for name in CUSTOMER_FILE.optional}
     table = privacy.customer_file(own.read("persons"), **parts)
     own.write("customer_file", table)
-    own.finish()
+    publish(study.tables, own.stage, ["customer_file"], [])
     return {**own.outputs["customer_file"], "columns": list(table.columns)}
 
 
@@ -446,16 +464,3 @@ def _check_writable(folder: Path) -> None:
         raise WaageError(
             f"reports cannot be written to {folder}: {error.strerror}; free or open the folder and run again"
         ) from None
-
-
-@contextlib.contextmanager
-def _alone(study: Study) -> Iterator[None]:
-    """Hold the study's lock; the system lets go of it when the process ends, however it ends."""
-    study.state.mkdir(parents=True, exist_ok=True)
-    study.tables.mkdir(parents=True, exist_ok=True)
-    with (study.state / "run.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise WaageError(f"another run of {study.name} is under way; wait for it to end") from None
-        yield

@@ -1,6 +1,8 @@
 """From sources/*.sql to checked tables: the only place where a study's raw data is read."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -77,8 +79,7 @@ def check_sources(study: Study) -> Ingest:
             continue
         try:
             raw = study.engine.source(files[name], study.raw, _shown(study, name))
-            parents = {key: checked.accepted for key, checked in tables.items()}
-            tables[name] = check(raw, name, limits, parents)
+            tables[name] = check(raw, name, limits, tables)
             notes += _lost_zeros(raw, name, files[name].read_text(encoding="utf-8"))
             study.engine.forget(raw)
         except ContractError as error:
@@ -86,9 +87,7 @@ def check_sources(study: Study) -> Ingest:
         except WaageError as error:
             faults.append(str(error))
     if study.notebook is not None:
-        read = {f"sources/{name}.sql": file for name, file in files.items()}
-        raw_files = sorted(path for path in study.raw.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        study.note_inputs(read | {f"raw/{path.relative_to(study.raw)}": path for path in raw_files})
+        study.note_inputs(_files_read(study, files))
     for name, checked in tables.items():
         faults += _verdict(study, name, checked)
     if faults:
@@ -96,8 +95,24 @@ def check_sources(study: Study) -> Ingest:
     return Ingest(tables, tuple(notes))
 
 
+def _files_read(study: Study, sources: dict[str, Path]) -> dict[str, Path]:
+    """Return the SQL files and the raw files they name, by a name for the manifest."""
+    read = {f"sources/{name}.sql": file for name, file in sources.items()}
+    for file in sources.values():
+        for pattern in re.findall(r"\$\{raw\}/([^'\"]+)", file.read_text(encoding="utf-8")):
+            found = sorted(path for path in study.raw.glob(pattern) if path.is_file())
+            read |= {f"raw/{path.relative_to(study.raw)}": path for path in found}
+    return read
+
+
 def _verdict(study: Study, name: str, checked: Checked) -> list[str]:
-    allowed = study.config.max_quarantine_share
+    allowed = 0.0 if TABLES[name].strict else study.config.max_quarantine_share
+    if checked.fault_share > allowed and TABLES[name].strict:
+        return [
+            f"{_shown(study, name)}: {checked.rows_quarantined - checked.rows_excluded:,} of {checked.rows_in:,} rows "
+            f"break rules, and an act of consent must not get lost{checked.faults}\n  correct the source, or set rows "
+            "aside there by quarantine_reason"
+        ]
     if checked.fault_share > allowed:
         bad = checked.rows_quarantined - checked.rows_excluded
         return [

@@ -5,19 +5,23 @@ whoever reads after it is written sees the new tables, whoever reads before sees
 a run is killed.
 """
 
+import contextlib
+import fcntl
 import importlib.util
 import json
 import os
 import re
 import shutil
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
 import ibis.expr.types as ir
 import pandas as pd
+import psutil
 
 from waage.config import StudyConfig, read_config
 from waage.engine import DuckDBEngine, describe, open_engine, sha256
@@ -70,6 +74,7 @@ class Study:
         self.tables, self.state = self.folder / "tables", self.folder / "state"
         self.reports = root / "reports" / config.name
         self._said: dict = {"headlines": [], "warnings": [], "inputs": {}, "outputs": {}, "finished": False}
+        self._written: set[str] = set()  # since the study was opened, over several finishes
 
     @classmethod
     def open(cls, name: str = "", notebook: str = "") -> "Study":
@@ -145,7 +150,7 @@ class Study:
         if path is None:
             key_of(name)
             raise WaageError(f"study {self.name} has no table {name!r}; {self._origin(name)}")
-        if path.parent != self._stage and name not in self._said["inputs"]:
+        if self.notebook is not None and path.parent != self.stage and name not in self._said["inputs"]:
             file = describe(path)
             self._said["inputs"][name] = {"sha256": file.sha256, "rows": file.rows}
             self._save()
@@ -156,7 +161,8 @@ class Study:
         return table
 
     def has(self, name: str) -> bool:
-        """Return whether the study has a table of that name with at least one row."""
+        """Return whether the study has a table of that name with at least one row; WaageError for an unknown name."""
+        key_of(name)
         path = self._path(name)
         return path is not None and describe_rows(path) > 0
 
@@ -214,8 +220,9 @@ class Study:
             who = f"notebook {self.notebook.name}" if self.notebook else "a study opened without notebook=..."
             allowed = f" (it declares {_list(self.notebook.writes)})" if self.notebook else ""
             raise WaageError(f"{who} does not write a table {name!r}{allowed}; see waage.writes in its metadata")
-        file = self.engine.write(table, self._stage / f"{name}.parquet", key_of(name))
+        file = self.engine.write(table, self.stage / f"{name}.parquet", key_of(name))
         self._said["outputs"][name] = {"sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
+        self._written.add(name)
         self._save()
 
     @property
@@ -256,25 +263,66 @@ class Study:
         """End the notebook: make its tables visible together.
 
         Under the runner this only says that the end was reached; the runner publishes after it has seen
-        that every cell ran.
+        that every cell ran. By hand it publishes what was written since the last finish; tables the notebook
+        declares but did not write since it opened the study disappear.
+
+        Raises
+        ------
+        WaageError
+            When what was staged is gone, or the runner is at work on this study.
         """
         if self.notebook is None:
             raise WaageError("only a study opened with notebook=... can be finished")
-        self._said["finished"] = True
-        self._save()
-        if "WAAGE_STAGE" not in os.environ:
-            publish(self.tables, self._stage, self.notebook.writes)
+        outputs = self._said["outputs"]
+        gone = [name for name in outputs if not (self.stage / f"{name}.parquet").is_file()]
+        if gone:
+            raise WaageError(f"staged tables are gone ({_list(gone)}): run this notebook again from its top")
+        if "WAAGE_STAGE" in os.environ:
+            self._said["finished"] = True
+            self._save()
+        elif outputs:
+            with self.alone():
+                stale = [name for name in self.notebook.writes if name not in self._written]
+                publish(self.tables, self.stage, list(outputs), stale)
+            self._said["outputs"] = {}
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the study's lock while publishing; the system lets go of it when the process ends, however it ends.
+
+        Raises
+        ------
+        WaageError
+            When another process holds it.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.tables.mkdir(parents=True, exist_ok=True)
+        with (self.state / "run.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise WaageError(f"another run of {self.name} is under way; wait for it to end") from None
+            yield
+
+    def tidy(self) -> None:
+        """Finish a publication somebody was killed in, and remove what dead processes left; hold the lock first."""
+        complete(self.tables)
+        for folder in (*self.tables.glob(".staging/*"), *self.tables.glob(".spill/*")):
+            process = folder.name.rpartition("-")[2]
+            if not (process.isdigit() and psutil.pid_exists(int(process))):
+                shutil.rmtree(folder, ignore_errors=True)
 
     # Where things lie
 
     @cached_property
-    def _stage(self) -> Path:
+    def stage(self) -> Path:
+        """Where this notebook's tables wait until it has finished."""
         if "WAAGE_STAGE" in os.environ:
             return Path(os.environ["WAAGE_STAGE"])
         return self.tables / ".staging" / f"{self.notebook.name if self.notebook else 'reader'}-{os.getpid()}"
 
     def _path(self, name: str) -> Path | None:
-        staged = self._stage / f"{name}.parquet"
+        staged = self.stage / f"{name}.parquet"
         if self.notebook is not None and name in self._said["outputs"] and staged.is_file():
             return staged
         return table_path(self.tables, name)
@@ -302,13 +350,17 @@ class Study:
     def _save(self) -> None:
         """Keep what was said beside the staged tables; a study opened without a notebook says nothing."""
         if self.notebook is not None:
-            self._stage.mkdir(parents=True, exist_ok=True)
-            write_json(self._stage / "said.json", self._said)
+            self.stage.mkdir(parents=True, exist_ok=True)
+            write_json(self.stage / "said.json", self._said)
 
 
 def table_path(tables: Path, name: str) -> Path | None:
     """Return the file of a visible table, or None; looks through the journal of an unfinished publication."""
-    journal = read_json(tables / _JOURNAL)
+    # A publication takes milliseconds. Who waits for it opens the final file, not one about to be renamed.
+    for _ in range(20):
+        if not (journal := read_json(tables / _JOURNAL)):
+            break
+        time.sleep(0.05)
     if journal:
         staged = tables / journal["stage"] / f"{name}.parquet"
         if name in journal["tables"] and staged.is_file():
@@ -319,21 +371,18 @@ def table_path(tables: Path, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def publish(tables: Path, stage: Path, writes: tuple[str, ...]) -> None:
-    """Make a stage's tables visible in one step; tables it declares but did not write disappear.
+def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> None:
+    """Make a stage's tables visible, and stale ones invisible, in one step.
 
     Parameters
     ----------
     tables, stage : Path
         The study's tables; a folder under it with the staged ones.
-    writes : tuple of str
-        All tables the notebook may write.
+    staged, stale : list of str
+        Names of tables.
     """
     complete(tables)
-    staged = [name for name in writes if (stage / f"{name}.parquet").is_file()]
-    removed = [name for name in writes if name not in staged]
-    entry = {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": removed}
-    write_json(tables / _JOURNAL, entry)
+    write_json(tables / _JOURNAL, {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": stale})
     complete(tables)
 
 

@@ -41,6 +41,7 @@ class Table:
     rules: tuple[Rule, ...] = ()
     open_columns: bool = False  # further numeric columns are kept (control variables)
     parent: tuple[str, tuple[str, ...]] | None = None  # rows must belong to an accepted row there
+    strict: bool = False  # a single faulty row stops the run: it might be an objection
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, or None."""
@@ -185,15 +186,17 @@ TABLES: dict[str, Table] = {
         ),
         Table(
             "consents",
-            ("source", "source_id", "purpose", "channel", "changed_at"),
+            # The status belongs to the key: two acts of one moment that contradict each other are both kept,
+            # and the more restrictive one wins.
+            ("source", "source_id", "purpose", "channel", "changed_at", "status"),
             _columns(
                 "source* source_id* purpose* channel changed_at* status* contact_point legal_basis",
-                _kinds(time="changed_at"),
-                past="changed_at",
+                _kinds(time="changed_at"),  # may lie after data_until: the newest objection counts
                 purpose="advertising profiling survey ads",
                 channel=_CONSENT_CHANNELS,
                 status="granted withdrawn objected",
             ),
+            strict=True,
         ),
         Table("units", ("unit",), _columns("unit* label category device")),
         Table(

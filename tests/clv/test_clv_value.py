@@ -4,7 +4,7 @@ import pytest
 
 from waage.clv import customer_value, fit_purchases, total_value, value_concentration
 from waage.clv.value import month_ends
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 
 from .customers import simulate, spend_with
 
@@ -143,8 +143,10 @@ def test_all_faults_are_named(sample, mbg):
             spend_with(6.0, 0.9, 15.0),
             **(STUDY | {"margin_rate": 35, "discount_rate": -0.1, "horizon_months": 0}),
         )
-    for part in ("person_id must be unique", "margin_rate", "discount_rate", "horizon_months", "q = 0.900"):
+    for part in ("person_id must be unique", "margin_rate", "discount_rate", "horizon_months"):
         assert part in str(caught.value)
+    with pytest.raises(Refusal, match="q = 0.900"):
+        customer_value(sample, mbg, spend_with(6.0, 0.9, 15.0), **STUDY)
     with pytest.raises(WaageError, match="column monetary missing"):
         customer_value(sample.drop(columns="monetary"), mbg, spend_with(6.0, 3.0, 15.0), **STUDY)
     with pytest.raises(WaageError, match="no simulated totals attached"):

@@ -192,12 +192,12 @@ def test_figures_are_those_of_the_tables(cockpit):
         "Customers": f"{len({order['person_id'] for order in known}):,}",
         "Orders": f"{len(counting):,}",
         "Net revenue": f"${round(revenue / 1000):,}k",
-        "Expected orders": f"{expected:,.0f}",
+        "Expected purchase days": f"{expected:,.0f}",
     }
     assert values["Customers"] == "158"
     notes = {label: card.query_selector(".note") for label, card in shown.items()}
     assert notes["Orders"].inner_text() == f"{len(known) / len(counting):.0%} of them from known customers"
-    assert notes["Expected orders"].inner_text() == "over the next 12 months, from 158 customers"
+    assert notes["Expected purchase days"].inner_text() == "over the next 12 months, from 158 customers"
     first, last = min(order["day"] for order in seen), max(order["day"] for order in seen)
     assert (
         notes["Net revenue"].inner_text() == f"{first.day} {first:%B} {first.year} – {last.day} {last:%B} {last.year}"

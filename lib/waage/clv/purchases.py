@@ -12,7 +12,7 @@ from waage.clv.fitting import (
     maximise,
     summary_frame,
 )
-from waage.errors import WaageError, did_you_mean
+from waage.errors import Refusal, WaageError, did_you_mean
 
 FITTERS = {"bg": "BetaGeoFitter", "mbg": "ModifiedBetaGeoFitter"}
 DAYS_PER_UNIT = {"days": 1, "weeks": 7}
@@ -59,7 +59,7 @@ def fit_purchases(
     x, n = unique["frequency"].to_numpy(), unique["n"].to_numpy()
     repeaters = int(n[x > 0].sum())
     if repeaters < max(min_repeaters, 1):
-        raise WaageError(
+        raise Refusal(
             f"histories: {repeaters} of {n.sum()} customers bought again, a purchase model needs "
             f"{max(min_repeaters, 1)}; take a longer window or more customers"
         )

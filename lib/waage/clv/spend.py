@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import gammaln
 
 from waage.clv.fitting import covariance_frame, draw_log_normal, maximise, summary_frame
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 
 PARAMETERS = ("p", "q", "v")
 
@@ -38,7 +38,7 @@ def fit_spend(histories: pd.DataFrame, *, min_repeaters: int = 30) -> "SpendMode
     n_left_out = int(n[~used].sum())
     n_used = int(n[used].sum())
     if n_used < max(min_repeaters, 2):
-        raise WaageError(
+        raise Refusal(
             f"histories: {n_used} customers have repeat purchases of positive value, a spend model needs "
             f"{max(min_repeaters, 2)}; take a longer window or more customers"
         )
@@ -46,7 +46,7 @@ def fit_spend(histories: pd.DataFrame, *, min_repeaters: int = 30) -> "SpendMode
     unique = pairs.groupby(["x", "m"], as_index=False, sort=True)["n"].sum()
     x, m, n = (unique[name].to_numpy() for name in ("x", "m", "n"))
     if np.ptp(m) == 0:
-        raise WaageError(
+        raise Refusal(
             f"histories.monetary: every repeat purchase is worth {m[0]:g}, there is no spread to model; "
             "use that value instead"
         )
@@ -145,7 +145,7 @@ class SpendModel:
             When the estimate of q itself is not above 1.
         """
         if self.problem:
-            raise WaageError(f"spend model: {self.problem}; value customers by their own mean instead")
+            raise Refusal(f"spend model: {self.problem}")
         drawn = draw_log_normal(self.params, self.log_draw_factor, draws, rng)
         while (bad := drawn[:, 1] <= 1).any():
             drawn[bad] = draw_log_normal(self.params, self.log_draw_factor, int(bad.sum()), rng)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from waage.clv.purchases import PurchaseModel, check_histories
 from waage.clv.spend import SpendModel, clean_history, draw_rates
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 
 COLUMNS = ["person_id", "frequency", "recency", "T", "monetary"]
 
@@ -239,8 +239,8 @@ def _check(customers, spend, months, margin_rate, discount_rate, draws, level, c
         faults.append(f"draws must be at least 2 and chunk at least 1, got {draws} and {chunk}")
     if not 0 < level < 1:
         faults.append(f"level must lie between 0 and 1, got {level!r}")
-    if spend.problem:
-        faults.append(f"spend model: {spend.problem}; value customers by their own mean instead")
     if faults:
         raise WaageError("customer_value: " + "; ".join(faults))
+    if spend.problem:
+        raise Refusal(f"spend model: {spend.problem}")
     check_histories(customers)

@@ -49,15 +49,19 @@ def plot_coverage(months: pd.DataFrame, ax=None, *, language: str = "en"):
 
     ax = ax or plt.subplots(figsize=(9, 3.6))[1]
     anonymous = months["orders"] - months["known"]
-    ax.bar(months["month"], months["known"], width=24, color=style.ACCENT, label="known person")
+    words = ("bekannte Person", "anonym", "Bestellungen im Monat")
+    known_text, anonymous_text, axis_text = (
+        words if language == "de" else ("known person", "anonymous", "orders a month")
+    )
+    ax.bar(months["month"], months["known"], width=24, color=style.ACCENT, label=known_text)
     if anonymous.sum():
-        ax.bar(months["month"], anonymous, width=24, bottom=months["known"], color=style.MUTED, label="anonymous")
+        ax.bar(months["month"], anonymous, width=24, bottom=months["known"], color=style.MUTED, label=anonymous_text)
         ax.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.12))
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=4, maxticks=12))
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     style.axis_number(ax.yaxis, language)
     ax.set_ylim(0)
-    ax.set_ylabel("orders a month")
+    ax.set_ylabel(axis_text)
     return ax
 
 

@@ -19,7 +19,8 @@ def identity_map(orders: ir.Table, identities: ir.Table | None = None) -> ir.Tab
     -------
     ibis table
         source, source_id, person_id, rule, probability (1: the ids are equal). `person_id` is a digest of
-        source and id: stable between runs, and it does not show an id that happens to be an e-mail address.
+        source and id: stable between runs, and it does not show an id that happens to be an e-mail address (who
+        knows the address can compute it: it is a pseudonym, not a secret).
     """
     known = orders.filter(orders.source_id.notnull()).select("source", "source_id")
     if identities is not None:

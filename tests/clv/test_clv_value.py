@@ -145,7 +145,7 @@ def test_all_faults_are_named(sample, mbg):
         )
     for part in ("person_id must be unique", "margin_rate", "discount_rate", "horizon_months"):
         assert part in str(caught.value)
-    with pytest.raises(Refusal, match="q = 0.900"):
+    with pytest.raises(Refusal, match=r"q = 0\.900"):
         customer_value(sample, mbg, spend_with(6.0, 0.9, 15.0), **STUDY)
     with pytest.raises(WaageError, match="column monetary missing"):
         customer_value(sample.drop(columns="monetary"), mbg, spend_with(6.0, 3.0, 15.0), **STUDY)

@@ -21,7 +21,7 @@ class StudyConfig:
     name : str
         The study's folder under data/.
     language : {"en", "de"}
-        Of texts and numbers that readers see.
+        Of numbers, labels, index and pages; sentences in reports are English so far.
     currency : str
         ISO 4217 code.
     money : {"net", "gross"}

@@ -195,7 +195,7 @@ def pick(names: Iterable[str], wanted: str) -> str:
     WaageError
         With a did-you-mean and the list.
     """
-    names = list(names)
+    names, wanted = list(names), wanted.zfill(2) if wanted.isdigit() else wanted
     found = [name for name in names if name == wanted] or [name for name in names if name.startswith(wanted)]
     if len(found) == 1 and wanted:
         return found[0]

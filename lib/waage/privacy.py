@@ -98,7 +98,7 @@ def customer_file(
     Returns
     -------
     ibis table
-        person_id, the columns of `CUSTOMER_FILE`, may_profile.
+        person_id, the columns of `CUSTOMER_FILE`, may_profile (NULL: the study holds no consents, so nothing is known).
     """
     table = persons.select("person_id")
     for part, columns in ((rfm, CUSTOMER_FILE["rfm"]), (clv, CUSTOMER_FILE["clv"])):
@@ -109,7 +109,7 @@ def customer_file(
             allowed = allowed.select("person_id", **{name: allowed[name].cast(dt) for name, dt in columns.items()})
             table = table.left_join(allowed, "person_id").drop("person_id_right")
     if person_consents is None:
-        return table.mutate(may_profile=ibis.literal(True))
+        return table.mutate(may_profile=ibis.null("boolean"))
     objectors = _objectors(person_consents).mutate(_objects=ibis.literal(True))
     table = table.left_join(objectors, "person_id").drop("person_id_right")
     return table.mutate(may_profile=ibis._["_objects"].isnull()).drop("_objects")

@@ -33,7 +33,7 @@ _WORDS = {
     "trace": ("Details for the analyst", "Einzelheiten für die Analyse"),
     "title": ("What this run found", "Was dieser Lauf ergab"),
     "headlines": ("Headline figures", "Kennzahlen"),
-    "interval": ("between {} and {}", "zwischen {} und {}"),
+    "interval": ("{} interval {} to {}", "{}-Intervall {} bis {}"),
     "warnings": ("Warnings", "Warnungen"),
     "reports": ("Reports", "Berichte"),
     "report": ("Report", "Bericht"),
@@ -132,7 +132,7 @@ def write_index(manifest: dict, html: Path) -> None:
 
     study, run = manifest["study"], manifest["run"]
     language = study["language"]
-    notebooks = [_notebook(name, entry, study) for name, entry in manifest["notebooks"].items()]
+    notebooks = [_notebook(name, entry, study, run.get("started")) for name, entry in manifest["notebooks"].items()]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -196,7 +196,7 @@ def figure(value, unit: str | None, language: str) -> tuple[str, str, bool]:
     return style.number(value, language, decimals), style.label(unit, language) if unit else "", False
 
 
-def _notebook(name: str, entry: dict, study: dict) -> dict:
+def _notebook(name: str, entry: dict, study: dict, run_started: str | None) -> dict:
     language = study["language"]
     cards = []
     for headline in entry.get("headlines") or []:
@@ -211,11 +211,12 @@ def _notebook(name: str, entry: dict, study: dict) -> dict:
                 written(headline[end], unit_key, language) if written else figure(headline[end], unit_key, language)[0]
                 for end in ("low", "high")
             ]
-            note = _words(language)["interval"].format(*ends)
+            note = _words(language)["interval"].format(style.percent(headline["level"], language), *ends)
         cards.append({"label": label, "value": text, "unit": unit, "note": note, "text": is_text})
     return {
         "title": entry.get("title") or name,
         "status": entry["status"],
+        "now": entry.get("run") in (None, run_started),
         "state": style.label(entry["status"], language),
         "reason": entry.get("reason") or "",
         "started": _moment(entry["started"], study) if entry.get("started") else style.MISSING,
@@ -230,6 +231,7 @@ def _notebook(name: str, entry: dict, study: dict) -> dict:
 
 def _sentence(notebooks: list[dict], run: dict, study: dict) -> str:
     language = study["language"]
+    notebooks = [notebook for notebook in notebooks if notebook["now"]]
     done = sum(notebook["status"] == "done" for notebook in notebooks)
     counts = [(s, sum(n["status"] == s for n in notebooks)) for s in ("failed", "blocked", "skipped")]
     others = ", ".join(f"{n} {style.label(s, language).lower()}" for s, n in counts if n)

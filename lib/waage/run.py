@@ -16,10 +16,11 @@ import yaml
 
 import waage
 from waage import privacy
+from waage.engine import sha256
 from waage.errors import WaageError
 from waage.notebook import Notebook, find_notebooks, pick
 from waage.report import export_html, header_facts, write_index
-from waage.study import Study, publish, read_json, write_json
+from waage.study import Study, publish, read_json, table_path, write_json
 
 PACKAGES = ("duckdb", "ibis-framework", "sqlglot", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels")
 PACKAGES += ("lifetimes", "matplotlib", "seaborn", "papermill", "nbclient", "ipykernel", "voila")
@@ -158,10 +159,15 @@ def run(plan: Plan, listener: Listener | None = None) -> list[Result]:
         for name in plan.selected:
             listener.started(plan.notebooks[name])
             result, entry = _run_one(plan, name, results, listener)
+            entry |= {
+                "run": manifest["run"]["started"],
+                "as_of": str(study.config.as_of),
+                "currency": study.config.currency,
+            }
             last_good = manifest["notebooks"].get(name, {})
             if result.status != "done" and last_good.get("report"):
                 # Tables and report are still those of the last good run, and so is what is said about them.
-                changes = ("status", "reason", "failed_report", "seconds", "started")
+                changes = ("status", "reason", "failed_report", "seconds", "started", "run")
                 entry = {**last_good, **{key: entry[key] for key in changes}}
             manifest["notebooks"][name] = entry
             results.append(result)
@@ -393,21 +399,38 @@ def _save(study: Study, notebooks: Mapping[str, Notebook], manifest: dict) -> No
     manifest["notebooks"] = {name: manifest["notebooks"][name] for name in notebooks if name in manifest["notebooks"]}
     manifest["quarantine"] = _quarantine(study)
     kept = {**manifest, "run": {key: value for key, value in manifest["run"].items() if not key.startswith("_")}}
-    shown = {**kept, "notebooks": {name: _with_age(kept, name) for name in kept["notebooks"]}}
+    by_hand = _by_hand(study, kept)
+    shown = {**kept, "notebooks": {name: _with_age(kept, name, by_hand) for name in kept["notebooks"]}}
     write_json(study.reports / "manifest.json", kept)
     write_index(shown, study.reports / "index.html")
 
 
-def _with_age(manifest: dict, name: str) -> dict:
-    """Return a notebook's entry, with a warning where a table it read has been renewed since."""
+def _with_age(manifest: dict, name: str, by_hand: Mapping[str, list[str]]) -> dict:
+    """Return a notebook's entry, with a warning where it no longer fits the tables or the settings."""
     entry = manifest["notebooks"][name]
     newest = {
         table: out["sha256"] for other in manifest["notebooks"].values() for table, out in other["outputs"].items()
     }
     old = [table for table, read in entry["inputs"].items() if newest.get(table, read["sha256"]) != read["sha256"]]
-    if not old or entry["status"] != "done":
-        return entry
-    return {**entry, "warnings": [*entry["warnings"], f"Older than its input ({', '.join(old)}): run {name} again."]}
+    notes = [f"Older than its input ({', '.join(old)}): run {name} again."] if old else []
+    study = manifest["study"]
+    looked_from, currency = entry.get("as_of"), entry.get("currency")
+    if (looked_from, currency) != (study["as_of"], study["currency"]):
+        notes.append(f"Figures of an earlier run, as of {looked_from} in {currency}: run {name} again.")
+    if name in by_hand:
+        notes.append(f"Rewritten by hand since ({', '.join(by_hand[name])}): this report shows the run before.")
+    return {**entry, "warnings": [*entry["warnings"], *notes]} if notes and entry["outputs"] else entry
+
+
+def _by_hand(study: Study, manifest: dict) -> dict[str, list[str]]:
+    """Return, by notebook, the tables whose files are not those that the last run published."""
+    found: dict[str, list[str]] = {}
+    for name, entry in manifest["notebooks"].items():
+        for table, output in entry["outputs"].items():
+            path = table_path(study.tables, table)
+            if path is None or sha256(path) != output["sha256"]:
+                found.setdefault(name, []).append(table)
+    return found
 
 
 def _quarantine(study: Study) -> list[dict]:

@@ -91,6 +91,12 @@ def check_sources(study: Study) -> Ingest:
     for name, checked in tables.items():
         faults += _verdict(study, name, checked)
     if faults:
+        if any(checked.rows_quarantined for checked in tables.values()):
+            # Nothing is published when a run stops, yet somebody has to look at these rows.
+            study.state.mkdir(parents=True, exist_ok=True)
+            rows = Ingest(tables, ()).quarantine
+            study.engine.connection.to_parquet(rows, study.state / "quarantine.parquet")
+            faults.append(f"the rows in question, with their reasons: data/{study.name}/state/quarantine.parquet")
         raise WaageError("\n".join(faults))
     return Ingest(tables, tuple(notes))
 

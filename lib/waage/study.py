@@ -231,7 +231,13 @@ class Study:
         return dict(self._said["outputs"])
 
     def headline(
-        self, key: str, value: float | str, unit: str = "", low: float | None = None, high: float | None = None
+        self,
+        key: str,
+        value: float | str,
+        unit: str = "",
+        low: float | None = None,
+        high: float | None = None,
+        level: float = 0.95,
     ) -> None:
         """Put a figure on the report's index.
 
@@ -245,10 +251,12 @@ class Study:
             "customers", "orders", a currency code, "%" (value is a share), or empty.
         low, high : float, optional
             The interval of an estimate, in the same unit.
+        level : float
+            Its coverage, 0 to 1.
         """
         entry = {"key": key, "value": value if isinstance(value, str | int) else float(value), "unit": unit}
         if low is not None and high is not None:
-            entry |= {"low": float(low), "high": float(high)}
+            entry |= {"low": float(low), "high": float(high), "level": level}
         others = [other for other in self._said["headlines"] if other["key"] != key]
         self._said["headlines"] = [*others, entry]
         self._save()

@@ -89,6 +89,7 @@ LABELS = {
     "segment": ("segment", "Segment"),
     "lifecycle": ("lifecycle", "Lebensphase"),
     "hidden": ("hidden", "verdeckt"),
+    "first_order": ("First order, recent", "Erste Bestellung, kürzlich"),
     # what a page or a card shows
     "segments": ("segments", "Segmente"),
     "customer_orders": ("orders of customers", "Bestellungen der Kunden"),

@@ -1,6 +1,6 @@
 """Customer lifetime value: how often customers will buy, for how much, and how far that can be trusted."""
 
-from waage.clv.backtest import backtest, holdout_by_group, normalised_gini, top_share
+from waage.clv.backtest import backtest, backtest_revenue, holdout_by_group, normalised_gini, top_share
 from waage.clv.plots import plot_calibration, plot_value_concentration
 from waage.clv.purchases import PurchaseModel, fit_purchases, unique_histories
 from waage.clv.spend import SpendModel, fit_spend
@@ -10,6 +10,7 @@ __all__ = [
     "PurchaseModel",
     "SpendModel",
     "backtest",
+    "backtest_revenue",
     "customer_value",
     "fit_purchases",
     "fit_spend",

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from waage.clv.purchases import PurchaseModel, check_histories
+from waage.clv.spend import SpendModel
 from waage.errors import WaageError, did_you_mean
 
 BASELINES = ("zero", "same_count", "same_rate")
@@ -77,6 +78,37 @@ def backtest(
             low, high = intervals.get(metric, (np.nan, np.nan))
             rows.append((window, name, metric, float(value), float(low), float(high)))
     return pd.DataFrame(rows, columns=["window", "model", "metric", "value", "low", "high"])
+
+
+def backtest_revenue(
+    histories: pd.DataFrame, model: PurchaseModel, spend: SpendModel, *, holdout_days: int, window: str = "holdout"
+) -> pd.DataFrame:
+    """Compare the money a model expects in the holdout with what came in.
+
+    Parameters
+    ----------
+    histories : DataFrame
+        `frequency`, `recency`, `T`, `monetary` at the end of the calibration window and `holdout_revenue`.
+    model, spend : PurchaseModel, SpendModel
+        Fitted on the calibration window.
+    holdout_days : int
+    window : str
+
+    Returns
+    -------
+    DataFrame
+        As `backtest`, metrics revenue_total, revenue_actual, revenue_bias_pct; no interval: the spread of
+        purchases alone would flatter it.
+    """
+    orders = model.expected_orders(holdout_days, histories["frequency"], histories["recency"], histories["T"])
+    expected = float((orders * spend.expected_order_value(histories["frequency"], histories["monetary"])).sum())
+    actual = float(histories["holdout_revenue"].astype(float).sum())
+    bias = 100 * (expected / actual - 1) if actual > 0 else np.nan
+    rows = [("revenue_total", expected), ("revenue_actual", actual), ("revenue_bias_pct", bias)]
+    return pd.DataFrame(
+        [(window, model.model, metric, value, np.nan, np.nan) for metric, value in rows],
+        columns=["window", "model", "metric", "value", "low", "high"],
+    )
 
 
 def holdout_by_group(

@@ -19,7 +19,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from waage.errors import WaageError, did_you_mean
+from waage.errors import Refusal, WaageError, did_you_mean
 
 #: Fixed frequency bins 1, 2, 3, 4-6, 7 and more orders, for bases in which most people bought once and
 #: quantiles would put several cut points on one order. A judgement: change it where the business differs.
@@ -253,6 +253,8 @@ def fit_scores(
     for measure, column in _COLUMNS.items():
         try:
             counted[measure] = _count_values(customers, column)
+        except Refusal:
+            raise
         except WaageError as error:
             faults.append(str(error))
     if "r" in counted and counted["r"].values[0] < 0:
@@ -302,7 +304,7 @@ def _count_values(table: ir.Table, column: str) -> _Values:
     values = counted["value"].to_numpy().astype(float)
     counts = counted["n"].to_numpy().astype(np.int64)
     if not counts.sum():
-        raise WaageError(f"{column}: the table has no rows; fit on a day with customers")
+        raise Refusal("no customer has an order that counts up to this day")
     if not np.isfinite(values).all():
         odd = int(counts[~np.isfinite(values)].sum())
         raise WaageError(f"{column}: {odd} of {counts.sum()} rows are null or not finite; fill or filter them")

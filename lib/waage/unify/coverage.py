@@ -56,7 +56,7 @@ def plot_coverage(months: pd.DataFrame, ax=None, *, language: str = "en"):
     ax.bar(months["month"], months["known"], width=24, color=style.ACCENT, label=known_text)
     if anonymous.sum():
         ax.bar(months["month"], anonymous, width=24, bottom=months["known"], color=style.MUTED, label=anonymous_text)
-        ax.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.12))
+        ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=4, maxticks=12))
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     style.axis_number(ax.yaxis, language)

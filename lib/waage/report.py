@@ -211,7 +211,7 @@ def _notebook(name: str, entry: dict, study: dict, run_started: str | None) -> d
                 written(headline[end], unit_key, language) if written else figure(headline[end], unit_key, language)[0]
                 for end in ("low", "high")
             ]
-            note = _words(language)["interval"].format(style.percent(headline["level"], language), *ends)
+            note = _words(language)["interval"].format(style.percent(headline.get("level", 0.95), language), *ends)
         cards.append({"label": label, "value": text, "unit": unit, "note": note, "text": is_text})
     return {
         "title": entry.get("title") or name,

@@ -1,5 +1,5 @@
 # Waage: two commands on a fresh machine are `make run` and `make test`.
-STUDY ?= completejourney
+STUDY ?= demo
 # The first Python that is new enough; a shim that does not run is passed over.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info)' 2>/dev/null && echo $$p && break; done)
@@ -23,7 +23,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(READY)  ## run a study from its sources to its reports (STUDY=completejourney)
+run: $(READY)  ## run a study from its sources to its reports (STUDY=demo)
+	@if [ "$(STUDY)" = demo ] && [ ! -d data/demo/raw ]; then $(BIN)/waage demo; fi
 	@$(BIN)/waage run $(STUDY)
 
 test: $(READY)  ## run the tests
@@ -37,7 +38,7 @@ lint: $(READY)  ## check style (ruff) and that notebooks carry no outputs
 lab: $(READY)  ## open JupyterLab with the notebooks
 	@$(BIN)/jupyter lab notebooks
 
-pages: $(READY)  ## serve the pages of a study on 127.0.0.1 (STUDY=completejourney)
+pages: $(READY)  ## serve the pages of a study on 127.0.0.1 (STUDY=demo)
 	@$(BIN)/waage pages $(STUDY)
 
 bench: $(READY)  ## run the benchmarks

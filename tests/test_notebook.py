@@ -65,12 +65,14 @@ def test_given_is_what_differs_or_what_papermill_injected():
     assert given_parameters(notebook(source), {"a": 1, "b": 2, "In": [source, "# Parameters\na = 1\n"]}) == {"a": 1}
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("04", "04_clv"), ("04_clv", "04_clv"), ("02_r", "02_rfm")])
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("04", "04_clv"), ("04_clv", "04_clv"), ("4", "04_clv"), ("02_r", "02_rfm")]
+)
 def test_notebooks_are_picked_by_number_or_beginning(wanted, found):
     assert pick(["02_rfm", "04_clv"], wanted) == found
 
 
-@pytest.mark.parametrize("wanted", ["", "0", "clv", "4"])
+@pytest.mark.parametrize("wanted", ["", "0", "clv", "5"])
 def test_what_names_none_or_several_is_refused(wanted):
     with pytest.raises(WaageError, match="there are 02_rfm, 04_clv"):
         pick(["02_rfm", "04_clv"], wanted)

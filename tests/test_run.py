@@ -136,7 +136,7 @@ def test_unknown_names_and_wrong_types_are_refused_before_anything_runs(toys, ar
 def test_all_wrong_settings_are_named_together(toys):
     result = waage("run", "small", "--set", "01.level=x", "--set", "02.nope=1", "--only", "8")
     assert result.exit_code == 1
-    assert all(part in result.stderr for part in ("level must be float", "no parameter 'nope'", "'8'"))
+    assert all(part in result.stderr for part in ("level must be float", "no parameter 'nope'", "'08'"))
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,7 @@ def run(
     start = time.monotonic()
     try:
         plan = plan_run(study, tuple(part.strip() for part in only.split(",") if part.strip()), tuple(settings or ()))
-        with Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as progress:
+        with _progress() as progress:
             results = carry_out(plan, _listener(progress))
     except WaageError as error:
         _fail(str(error))
@@ -58,6 +50,39 @@ def run(
     console.print(f"{time.monotonic() - start:.0f} s; reports: {escape(str(index.relative_to(plan.study.root)))}")
     if any(result.status in ("failed", "blocked") for result in results):
         raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    persons: Annotated[int, typer.Option(help="real persons behind the sources", min=1)] = 20_000,
+    weeks: Annotated[int, typer.Option(help="weeks of history", min=60)] = 156,
+    units: Annotated[int, typer.Option(help="panel units of the experience measurement", min=2, max=24)] = 24,
+    seed: Annotated[int, typer.Option(help="equal seeds give equal files", min=0)] = 7,
+    out: Annotated[str, typer.Option(help="folder that gets raw/ and truth/")] = "",
+    junk: Annotated[float, typer.Option(help="factor on shared junk values and test records", min=0)] = 1.0,
+    reverse_causality: Annotated[bool, typer.Option(help="a busy week worsens the experience")] = False,
+    diversion: Annotated[float, typer.Option(help="share of an effect taken from other units", min=0, max=1)] = 0.0,
+    ix_null: Annotated[bool, typer.Option(help="experience has no effect at all")] = False,
+) -> None:
+    """Generate the simulated retailer: what its systems would export, and beside it the truth."""
+    from pathlib import Path
+
+    from waage.demo import Settings, generate
+    from waage.study import find_root
+
+    try:
+        folder = Path(out) if out else find_root() / "data" / "demo"
+        settings = Settings(persons, weeks, units, seed, junk, reverse_causality, diversion, ix_null)
+        with _progress() as progress:
+            task = progress.add_task("simulated retailer", total=settings.chunks + 1)
+            generate(settings, folder, lambda done, of: progress.update(task, completed=done, total=of))
+    except WaageError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot write {error.filename or 'a file'}: {error.strerror}")
+    console.print(
+        f"simulated: {persons:,} persons, {weeks} weeks, seed {seed}; raw/ and truth/ in {escape(str(folder))}"
+    )
 
 
 @app.command()
@@ -75,6 +100,11 @@ def pages(
         serve(opened.name, port, root=opened.root)
     except WaageError as error:
         _fail(str(error))
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _listener(progress: Progress) -> "Listener":

@@ -1,5 +1,6 @@
 """Where tables are computed: DuckDB, behind Ibis. Nobody else in the workbench knows which engine it is."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -95,7 +96,9 @@ class DuckDBEngine:
                 f"engine: DuckDB refuses memory {memory!r} or threads {threads!r} ({_first_line(error)}); "
                 "write 'auto', or such as memory: 4GB and threads: 2"
             ) from None
-        # One folder a process: DuckDB's spill files carry no name of their owner.
+        # One folder a process: DuckDB's spill files carry no name of their owner. It makes the last folder only.
+        with contextlib.suppress(OSError):  # a reader without the right to write does not spill
+            spill.mkdir(parents=True, exist_ok=True)
         connection.raw_sql(f"SET temp_directory = '{_quoted(spill / str(os.getpid()))}'")
         # Extensions are never fetched behind the user's back, and zoned times are cast in UTC.
         connection.raw_sql("SET autoinstall_known_extensions = false")

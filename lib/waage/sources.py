@@ -71,6 +71,13 @@ def check_sources(study: Study) -> Ingest:
     ]
     if "orders" not in files:
         faults.append(f"{_shown(study, 'orders')} is missing; orders are the one table every study has")
+    if not study.raw.is_dir() and any("${raw}" in file.read_text(encoding="utf-8") for file in files.values()):
+        hint = (
+            "run `waage demo` to make it"
+            if study.name == "demo"
+            else "put the extracts there, or set raw in study.yaml"
+        )
+        raise WaageError(f"data/{study.name}: the raw folder {study.config.raw!r} is missing; {hint}")
     limits = Limits(study.config.time_zone, study.config.data_until)
     tables: dict[str, Checked] = {}
     notes: list[str] = []

@@ -166,6 +166,13 @@ class Study:
         path = self._path(name)
         return path is not None and describe_rows(path) > 0
 
+    def truth(self, name: str) -> ir.Table:
+        """Return a table of a simulated study's known truth; for tests and sections "Against the known truth"."""
+        path = self.folder / "truth" / f"{name}.parquet"
+        if not path.is_file():
+            raise WaageError(f"study {self.name} has no truth {name!r}: the truth is known of simulated studies only")
+        return self.engine.read(path)
+
     def parameters(self, notebook: str = "", given: Mapping[str, object] | None = None) -> SimpleNamespace:
         """Return a notebook's parameters: its defaults, over them study.yaml, over them what was given.
 

@@ -1,6 +1,7 @@
 """Customer lifetime value: how often customers will buy, for how much, and how far that can be trusted."""
 
 from waage.clv.backtest import backtest, backtest_revenue, holdout_by_group, normalised_gini, top_share
+from waage.clv.cautions import cautions, within_chance
 from waage.clv.plots import plot_calibration, plot_value_concentration
 from waage.clv.purchases import PurchaseModel, fit_purchases, unique_histories
 from waage.clv.spend import SpendModel, fit_spend
@@ -11,6 +12,7 @@ __all__ = [
     "SpendModel",
     "backtest",
     "backtest_revenue",
+    "cautions",
     "customer_value",
     "fit_purchases",
     "fit_spend",
@@ -22,4 +24,5 @@ __all__ = [
     "total_value",
     "unique_histories",
     "value_concentration",
+    "within_chance",
 ]

@@ -61,6 +61,7 @@ def plot_coverage(months: pd.DataFrame, ax=None, *, language: str = "en"):
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     style.axis_number(ax.yaxis, language)
     ax.set_ylim(0)
+    ax.set_xlim(months["month"].min() - pd.Timedelta(days=20), months["month"].max() + pd.Timedelta(days=20))
     ax.set_ylabel(axis_text)
     return ax
 

@@ -1,0 +1,40 @@
+import pandas as pd
+import pytest
+
+from waage.clv.cautions import cautions, within_chance
+
+
+class Fitted:
+    model, convergence = "mbg", "converged"
+    independence = pd.Series({"spearman": 0.0, "low": -0.05, "high": 0.05})
+
+
+def a_test(low=-5.0, high=5.0, coverage=0.9) -> pd.DataFrame:
+    rows = [("mbg", "bias_pct", (low + high) / 2, low, high), ("mbg", "coverage_80", coverage, None, None)]
+    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
+
+
+def said(backtest=None, gross=False, **changes) -> list[str]:
+    fitted = Fitted()
+    for name, value in changes.items():
+        setattr(fitted, name, value)
+    return cautions(a_test() if backtest is None else backtest, fitted, fitted, holdout_days=91, gross=gross)
+
+
+def test_a_sound_valuation_needs_no_caution():
+    assert within_chance(a_test(), "mbg") and said() == []
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (lambda: said(a_test(-22, -16)), "missed the number of purchases in 91 days by -19%, more than chance"),
+        (lambda: said(a_test(coverage=0.65)), "80% intervals held 65%"),
+        (lambda: said(convergence="weakly identified: a, b"), "weakly known"),
+        (lambda: said(independence=pd.Series({"spearman": 0.2, "low": 0.15, "high": 0.25})), "Spearman 0.20"),
+        (lambda: said(gross=True), "include VAT"),
+    ],
+)
+def test_each_trouble_is_said_alone(result, words):
+    (caution,) = result()
+    assert words in caution

@@ -295,8 +295,15 @@ def test_a_typo_in_sql_is_named_with_file_line_and_duckdbs_words(make_study):
     ],
 )
 def test_sql_that_is_no_select_or_finds_no_file_is_refused(make_study, sql, words):
-    make_study(sources={"orders": sql})
+    folder = make_study(sources={"orders": sql})
+    (folder / "raw").mkdir()
     with pytest.raises(WaageError, match=words):
+        check_sources(Study.open("small"))
+
+
+def test_a_missing_raw_folder_is_named(make_study):
+    make_study(sources={"orders": "SELECT * FROM read_csv('${raw}/o.csv')"})
+    with pytest.raises(WaageError, match="the raw folder 'raw' is missing; put the extracts there"):
         check_sources(Study.open("small"))
 
 

@@ -27,7 +27,7 @@ from waage.config import StudyConfig, read_config
 from waage.engine import DuckDBEngine, describe, open_engine, sha256
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
-from waage.tables import key_of
+from waage.tables import TABLES, key_of
 
 _JOURNAL = "commit.json"
 
@@ -227,7 +227,7 @@ class Study:
             who = f"notebook {self.notebook.name}" if self.notebook else "a study opened without notebook=..."
             allowed = f" (it declares {_list(self.notebook.writes)})" if self.notebook else ""
             raise WaageError(f"{who} does not write a table {name!r}{allowed}; see waage.writes in its metadata")
-        file = self.engine.write(table, self.stage / f"{name}.parquet", key_of(name))
+        file = self.engine.write(table, self.stage / f"{name}.parquet", key_of(name), unique=name in TABLES)
         self._said["outputs"][name] = {"sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
         self._written.add(name)
         self._save()

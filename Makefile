@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 run: $(READY)  ## run a study from its sources to its reports (STUDY=demo)
-	@if [ "$(STUDY)" = demo ] && [ ! -d data/demo/raw ]; then $(BIN)/waage demo; fi
+	@if [ "$(STUDY)" = demo ] && [ ! -f data/demo/truth/settings.parquet ]; then $(BIN)/waage demo; fi
 	@$(BIN)/waage run $(STUDY)
 
 test: $(READY)  ## run the tests

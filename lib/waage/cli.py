@@ -1,4 +1,4 @@
-"""The command line: `waage run` and `waage pages`."""
+"""The command line: `waage run`, `waage demo` and `waage pages`."""
 
 import logging
 import time

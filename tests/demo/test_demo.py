@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from waage.cli import app
 from waage.demo import Settings, generate
 from waage.run import plan_run, run
-from waage.study import Study, read_json
+from waage.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Settings(persons=1_500, weeks=110, units=6)
@@ -49,10 +49,18 @@ def test_every_switch_is_recorded_in_the_truth(tmp_path):
     options = ["--persons", "200", "--weeks", "60", "--units", "3", "--junk", "2", "--diversion", "0.3", "--ix-null"]
     result = CliRunner().invoke(app, ["demo", *options, "--reverse-causality", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    assert read_json(tmp_path / "truth" / "settings.json") == {
+    assert pd.read_parquet(tmp_path / "truth" / "settings.parquet").to_dict("records")[0] == {
         "persons": 200, "weeks": 60, "units": 3, "seed": 7, "junk": 2.0,
         "reverse_causality": True, "diversion": 0.3, "ix_null": True,
     }  # fmt: skip
+
+
+def test_real_extracts_are_never_overwritten(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "orders.csv").write_text("real")
+    result = CliRunner().invoke(app, ["demo", "--persons", "100", "--out", str(tmp_path)])
+    assert result.exit_code == 1 and "was not made by `waage demo`" in result.output
+    assert (tmp_path / "raw" / "orders.csv").read_text() == "real"
 
 
 def test_a_run_before_the_extracts_are_made_says_how_to_make_them(home):

@@ -1,11 +1,14 @@
 """The simulated retailer: what its systems would export, and beside it the truth."""
 
-import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
+
 from waage.demo.world import Settings
+from waage.errors import WaageError
 
 __all__ = ["Settings", "generate"]
 
@@ -17,7 +20,12 @@ def generate(settings: Settings, folder: Path, progress: Callable[[int, int], No
     ----------
     settings : Settings
     folder : Path
-        The study's folder; raw/ and truth/ below it are written chunk by chunk and get their names at the end.
+        The study's folder; raw/ and truth/ below it are replaced, their files get their names at the end.
+
+    Raises
+    ------
+    WaageError
+        When raw/ holds extracts that are not simulated.
     progress : callable, optional
         Told the number of finished steps and of all steps.
     """
@@ -30,7 +38,13 @@ def generate(settings: Settings, folder: Path, progress: Callable[[int, int], No
     from waage.demo.purchases import write_purchases
 
     tell = progress or (lambda done, of: None)
+    folder = Path(folder)
+    if any(folder.glob("raw/*")) and not any(folder.glob("truth/settings.*")):
+        raise WaageError(f"{folder}: its raw/ was not made by `waage demo` and is left alone; choose another folder")
+    for part in ("raw", "truth"):
+        shutil.rmtree(folder / part, ignore_errors=True)
     with Files(folder) as out:
+        out.truth("settings", pd.DataFrame([asdict(settings)]))
         for chunk in range(settings.chunks):
             tell(chunk, settings.chunks + 1)
             frame = people(settings, chunk)
@@ -41,7 +55,4 @@ def generate(settings: Settings, folder: Path, progress: Callable[[int, int], No
             write_feedback(settings, chunk, frame, out)
         tell(settings.chunks, settings.chunks + 1)
         write_experience(settings, out)
-    (Path(folder) / "truth" / "settings.json").write_text(
-        json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8"
-    )
     tell(settings.chunks + 1, settings.chunks + 1)

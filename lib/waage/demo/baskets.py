@@ -194,7 +194,9 @@ def write_lines(
         frame[name] = frame[name].astype(str)
     out.parquet("order_lines", frame.astype({"position": "int32", "product_no": "int32", "quantity": "int32"}))
 
-    reason = np.where(reversal, "quantity is negative; revenue is negative", "")
+    # A line that was free stays free when it is reversed: minus nothing is not negative.
+    both = np.where(revenue < 0, "quantity is negative; revenue is negative", "quantity is negative")
+    reason = np.where(reversal, both, "")
     reason = np.where(
         np.isin(fault, ("future", "default_date", "contradiction")), "belongs to no accepted row of orders", reason
     )

@@ -25,13 +25,14 @@ _SALUTATION = {"f": "Frau", "m": "Herr", "d": None}
 
 def write_people(settings: Settings, chunk: int, people: pd.DataFrame, out: Files) -> None:
     """Write one chunk's accounts, cards, newsletter, app profiles, consents and campaign contacts, and their truth."""
-    rng = stream(settings.seed, "identities", chunk)
     last = 7 * settings.weeks - 1
+    names = ("webshop_accounts", "loyalty_cards", "newsletter", "app_profiles")
+    accounts, cards, newsletter, profiles = (stream(settings.seed, name, chunk) for name in names)
     records = [
-        _accounts(rng, settings, chunk, people, out),
-        _cards(rng, settings, people, out),
-        _newsletter(rng, settings, people, out, last),
-        _profiles(rng, settings, people, out),
+        _accounts(accounts, settings, chunk, people, out),
+        _cards(cards, settings, people, out),
+        _newsletter(newsletter, settings, people, out, last),
+        _profiles(profiles, settings, people, out),
     ]
     known = pd.concat(records, ignore_index=True)
     write_consents(settings, chunk, known, out)

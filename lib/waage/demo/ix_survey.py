@@ -112,7 +112,7 @@ def answers(settings: Settings, market: Market, ix: np.ndarray, number: int) -> 
 def invitations(settings: Settings, rows: pd.DataFrame, number: int) -> pd.DataFrame:
     """Draw the invitations behind the answers of one unit: day, unit, invited, started, completed.
 
-    The response rate falls from about 9 to 6 in 100 over the window.
+    The response rate falls from about 11 to 7.5 in 100 over the window.
     """
     rng = stream(settings.seed, "invitations", number)
     completed = rows.groupby(rows["responded_at"].dt.normalize()).size()

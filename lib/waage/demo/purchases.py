@@ -272,7 +272,7 @@ def _write_orders(
     out: Files,
 ) -> list[str]:
     """Write orders_online and pos_receipts, whose guests are whose, and what is wrong; return the test orders."""
-    rng = stream(settings.seed, "order_exports", chunk)
+    rng = stream(settings.seed, "order_seconds", chunk)
     total = baskets.sums(baskets.revenue)
     discount = baskets.sums(baskets.list_value) - total
     fault = orders.fault.to_numpy()
@@ -287,9 +287,9 @@ def _write_orders(
     full = orders.assign(when=when, total=total, discount=discount, coupon=baskets.coupon)
 
     online = full[full.channel != STORE].reset_index(drop=True)
-    tests = _export_online(rng, settings, chunk, people, online, out)
+    tests = _export_online(stream(settings.seed, "orders_online", chunk), settings, chunk, people, online, out)
     store = full[full.channel == STORE]
-    _export_receipts(rng, people, store, out)
+    _export_receipts(stream(settings.seed, "pos_receipts", chunk), people, store, out)
 
     known = full[full.guest | (full.source == "ereceipt")]
     truth = pd.DataFrame(

@@ -22,7 +22,7 @@ INCENTIVES = ("coupon_10", "free_shipping", "early_access")
 
 @dataclass(frozen=True)
 class Settings:
-    """What `waage demo` was asked for; written to truth/settings.json.
+    """What `waage demo` was asked for; written to truth/settings.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Settings:
     reverse_causality : bool
         A busy week worsens the experience of the same week.
     diversion : float
-        Share (0 to 1) of a unit's experience effect on demand that is taken from other units.
+        Share (0 to 1) of a unit's experience effect on demand that is taken off all units.
     ix_null : bool
         Experience has no effect at all.
     """

@@ -7,8 +7,8 @@ import pytest
 
 LIB = Path(__file__).resolve().parents[1] / "lib" / "waage"
 FLOORS = [
-    {"__main__", "cli", "run", "report", "pages", "markup"},
-    {"study", "sources", "config", "notebook"},
+    {"__main__", "cli", "run", "manifest", "report", "pages", "markup"},
+    {"study", "sources", "config", "notebook", "publication"},
     {"unify", "rfm", "typology", "personas", "clv", "ix", "demo"},
     {"tables", "contract", "engine", "history", "stats", "privacy", "style", "errors"},
 ]

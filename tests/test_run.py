@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from waage.cli import app
 from waage.errors import WaageError
 from waage.notebook import Notebook
+from waage.publication import read_json
 from waage.run import plan_run, run
-from waage.study import Study, read_json
+from waage.study import Study
 
 
 def waage(*arguments: str):

@@ -10,8 +10,9 @@ import nbformat
 import pandas as pd
 import pytest
 
+from waage.publication import read_json
 from waage.run import plan_run, run
-from waage.study import Study, find_root, read_json
+from waage.study import Study, find_root
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "studies.json").read_text(encoding="utf-8"))

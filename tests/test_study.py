@@ -9,8 +9,9 @@ import pytest
 
 from waage.engine import describe
 from waage.errors import WaageError
+from waage.publication import complete, publish, table_path, write_json
 from waage.sources import check_sources
-from waage.study import Study, complete, find_root, publish, table_path, write_json
+from waage.study import Study, find_root
 
 
 def frame(**columns) -> pd.DataFrame:

@@ -3,27 +3,22 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 import yaml
 
-import waage
 from waage import privacy
-from waage.engine import sha256
 from waage.errors import WaageError
+from waage.manifest import facts, now, open_manifest, save_manifest
 from waage.notebook import Notebook, find_notebooks, pick
-from waage.report import export_html, header_facts, write_index
-from waage.study import Study, publish, read_json, table_path, write_json
+from waage.publication import publish, read_json, write_json
+from waage.report import export_html
+from waage.study import Study
 
-PACKAGES = ("duckdb", "ibis-framework", "sqlglot", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels")
-PACKAGES += ("lifetimes", "matplotlib", "seaborn", "papermill", "nbclient", "ipykernel", "voila")
 CUSTOMER_FILE = Notebook(
     Path("customer_file"), "Customer file", {}, ("persons",), ("rfm", "clv", "person_consents"), ("customer_file",)
 )
@@ -154,7 +149,7 @@ def run(plan: Plan, listener: Listener | None = None) -> list[Result]:
     _check_writable(study.reports)
     with study.alone():
         study.tidy()
-        manifest = _open_manifest(plan)
+        manifest = open_manifest(study, plan.notebooks)
         results: list[Result] = []
         for name in plan.selected:
             listener.started(plan.notebooks[name])
@@ -171,12 +166,12 @@ def run(plan: Plan, listener: Listener | None = None) -> list[Result]:
                 entry = {**last_good, **{key: entry[key] for key in changes}}
             manifest["notebooks"][name] = entry
             results.append(result)
-            _save(study, plan.notebooks, manifest)
+            save_manifest(study, plan.notebooks, manifest)
             listener.ended(result)
         # Also after a failure: an objection that 01 has just brought in must reach the file.
         manifest["customer_file"] = _write_customer_file(study)
         manifest["run"]["seconds"] = round(time.time() - manifest["run"].pop("_start"), 1)
-        _save(study, plan.notebooks, manifest)
+        save_manifest(study, plan.notebooks, manifest)
     return results
 
 
@@ -185,7 +180,7 @@ def _run_one(plan: Plan, name: str, results: list[Result], listener: Listener) -
     parameters = plan.parameters[name]
     entry = {
         "title": notebook.title,
-        "started": _now(),
+        "started": now(),
         "parameters": parameters,
         "changed": {key: value for key, value in parameters.items() if value != notebook.parameters[key].default},
     }
@@ -245,7 +240,7 @@ def _execute(study: Study, notebook: Notebook, parameters: dict, entry: dict, li
             said = read_json(stage / "said.json")
             if not said.get("finished"):
                 raise _Failure("end", "the notebook has no study.finish() at its end, so its tables were not published")
-            export_html(executed, page, title=notebook.title, facts=_facts(study, entry))
+            export_html(executed, page, title=notebook.title, facts=facts(study, entry))
         except Exception as error:
             failure = error if isinstance(error, _Failure) else _failure(error, current[0])
             if not failure.refused:
@@ -343,7 +338,7 @@ def _keep_failed(study: Study, notebook: Notebook, executed: Path, entry: dict) 
             os.replace(executed, failed / executed.name)
             page = failed / f"{notebook.name}.html"
             export_html(
-                failed / executed.name, page, title=notebook.title, facts=_facts(study, entry), index="../index.html"
+                failed / executed.name, page, title=notebook.title, facts=facts(study, entry), index="../index.html"
             )
 
 
@@ -357,123 +352,6 @@ def _write_customer_file(study: Study) -> dict | None:
     own.write("customer_file", table)
     publish(study.tables, own.stage, ["customer_file"], [])
     return {**own.outputs["customer_file"], "columns": list(table.columns)}
-
-
-# Manifest and index
-
-
-def _open_manifest(plan: Plan) -> dict:
-    """Start from the last manifest, so that notebooks which are not run now keep their entries."""
-    study = plan.study
-    before = read_json(study.reports / "manifest.json")
-    return {
-        "waage": waage.__version__,
-        "study": _described(study),
-        "run": {
-            "started": _now(),
-            "_start": time.time(),
-            "git": _git(study.root),
-            "versions": {name: metadata.version(name) for name in PACKAGES},
-            "engine": {"kind": "duckdb", "memory": study.engine.memory, "threads": study.engine.threads},
-        },
-        "notebooks": {key: entry for key, entry in before.get("notebooks", {}).items() if key in plan.notebooks},
-        "customer_file": before.get("customer_file"),
-    }
-
-
-def _described(study: Study) -> dict:
-    config = study.config
-    return {
-        "name": study.name,
-        "language": config.language,
-        "currency": config.currency,
-        "money": config.money,
-        "as_of": str(config.as_of),
-        "data_until": str(config.data_until),
-        "time_zone": config.time_zone,
-        "simulated": study.simulated,
-    }
-
-
-def _save(study: Study, notebooks: Mapping[str, Notebook], manifest: dict) -> None:
-    manifest["notebooks"] = {name: manifest["notebooks"][name] for name in notebooks if name in manifest["notebooks"]}
-    manifest["quarantine"] = _quarantine(study)
-    kept = {**manifest, "run": {key: value for key, value in manifest["run"].items() if not key.startswith("_")}}
-    by_hand = _by_hand(study, kept)
-    shown = {**kept, "notebooks": {name: _with_age(kept, name, by_hand) for name in kept["notebooks"]}}
-    write_json(study.reports / "manifest.json", kept)
-    write_index(shown, study.reports / "index.html")
-
-
-def _with_age(manifest: dict, name: str, by_hand: Mapping[str, list[str]]) -> dict:
-    """Return a notebook's entry, with a warning where it no longer fits the tables or the settings."""
-    entry = manifest["notebooks"][name]
-    newest = {
-        table: out["sha256"] for other in manifest["notebooks"].values() for table, out in other["outputs"].items()
-    }
-    old = [table for table, read in entry["inputs"].items() if newest.get(table, read["sha256"]) != read["sha256"]]
-    notes = [f"Older than its input ({', '.join(old)}): run {name} again."] if old else []
-    study = manifest["study"]
-    looked_from, currency = entry.get("as_of"), entry.get("currency")
-    if (looked_from, currency) != (study["as_of"], study["currency"]):
-        notes.append(f"Figures of an earlier run, as of {looked_from} in {currency}: run {name} again.")
-    if name in by_hand:
-        notes.append(f"Rewritten by hand since ({', '.join(by_hand[name])}): this report shows the run before.")
-    return {**entry, "warnings": [*entry["warnings"], *notes]} if notes and entry["outputs"] else entry
-
-
-def _by_hand(study: Study, manifest: dict) -> dict[str, list[str]]:
-    """Return, by notebook, the tables whose files are not those that the last run published."""
-    found: dict[str, list[str]] = {}
-    for name, entry in manifest["notebooks"].items():
-        for table, output in entry["outputs"].items():
-            path = table_path(study.tables, table)
-            if path is None or sha256(path) != output["sha256"]:
-                found.setdefault(name, []).append(table)
-    return found
-
-
-def _quarantine(study: Study) -> list[dict]:
-    if not study.has("ingest_report"):
-        return []
-    report = study.read("ingest_report").execute()
-    entries = []
-    for table, rows in report.groupby("table", sort=False):
-        total = rows.iloc[0]
-        reasons = rows[rows["reason"] != ""]
-        entries.append(
-            {
-                "table": table,
-                "rows_in": int(total["rows_in"]),
-                "accepted": int(total["accepted"]),
-                "quarantined": int(total["quarantined"]),
-                "reasons": {row.reason: int(row.rows) for row in reasons.itertuples()},
-            }
-        )
-    return entries
-
-
-def _facts(study: Study, entry: dict) -> dict[str, str]:
-    since = time.time() - datetime.fromisoformat(entry["started"]).timestamp()
-    return header_facts(_described(study), {"started": entry["started"], "seconds": since})
-
-
-def _git(root: Path) -> dict:
-    """Return the commit and whether the tree differs from it; empty outside a checkout."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True, timeout=10
-        )
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,18 +1,11 @@
-"""A study on disk: its settings, its tables, and what a notebook says to the report.
-
-A notebook's tables are staged and become visible together when it ends. A journal makes that one step:
-whoever reads after it is written sees the new tables, whoever reads before sees the old ones, wherever
-a run is killed.
-"""
+"""A study on disk: its settings, its tables, and what a notebook says to the report."""
 
 import contextlib
 import fcntl
 import importlib.util
-import json
 import os
 import re
 import shutil
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -27,9 +20,8 @@ from waage.config import StudyConfig, read_config
 from waage.engine import DuckDBEngine, describe, open_engine, sha256
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
+from waage.publication import complete, publish, read_json, table_path, write_json
 from waage.tables import TABLES, key_of
-
-_JOURNAL = "commit.json"
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -369,73 +361,11 @@ class Study:
             write_json(self.stage / "said.json", self._said)
 
 
-def table_path(tables: Path, name: str) -> Path | None:
-    """Return the file of a visible table, or None; looks through the journal of an unfinished publication."""
-    # A publication takes milliseconds. Who waits for it opens the final file, not one about to be renamed.
-    for _ in range(20):
-        if not (journal := read_json(tables / _JOURNAL)):
-            break
-        time.sleep(0.05)
-    if journal:
-        staged = tables / journal["stage"] / f"{name}.parquet"
-        if name in journal["tables"] and staged.is_file():
-            return staged
-        if name in journal["removed"]:
-            return None
-    path = tables / f"{name}.parquet"
-    return path if path.is_file() else None
-
-
-def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> None:
-    """Make a stage's tables visible, and stale ones invisible, in one step.
-
-    Parameters
-    ----------
-    tables, stage : Path
-        The study's tables; a folder under it with the staged ones.
-    staged, stale : list of str
-        Names of tables.
-    """
-    complete(tables)
-    write_json(tables / _JOURNAL, {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": stale})
-    complete(tables)
-
-
-def complete(tables: Path) -> None:
-    """Carry an announced publication to its end; does nothing where none is announced."""
-    journal = read_json(tables / _JOURNAL)
-    if not journal:
-        return
-    stage = tables / journal["stage"]
-    for name in journal["tables"]:
-        if (stage / f"{name}.parquet").is_file():
-            os.replace(stage / f"{name}.parquet", tables / f"{name}.parquet")
-    for name in journal["removed"]:
-        (tables / f"{name}.parquet").unlink(missing_ok=True)
-    (tables / _JOURNAL).unlink()
-    shutil.rmtree(stage, ignore_errors=True)
-
-
 def describe_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file."""
     import pyarrow.parquet as pq
 
     return pq.read_metadata(path).num_rows
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def read_json(path: Path) -> dict:
-    """Return a JSON file's content, or an empty dict where there is no such file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
 
 
 def _list(names: object) -> str:

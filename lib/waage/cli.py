@@ -1,4 +1,4 @@
-"""The command line: `waage run`, `waage demo` and `waage pages`."""
+"""The command line: `waage run`, `waage demo`, `waage review` and `waage pages`."""
 
 import logging
 import time
@@ -15,6 +15,7 @@ from waage.errors import WaageError
 if TYPE_CHECKING:
     from waage.notebook import Notebook
     from waage.run import Listener, Result
+    from waage.study import Study
 
 app = typer.Typer(help="A CRM and CX research workbench.", no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -86,6 +87,29 @@ def demo(
 
 
 @app.command()
+def review(
+    study: Annotated[str, typer.Argument(help="a study whose sources have been unified")],
+    read: Annotated[str, typer.Option(help="a filled-in sheet: verdicts same, different or unsure")] = "",
+    decide: Annotated[bool, typer.Option("--decide", help="turn the verdicts into decisions.csv; with --read")] = False,
+    who: Annotated[str, typer.Option(help="who judged, for decisions.csv", envvar="USER")] = "clerk",
+    per_band: Annotated[int, typer.Option(help="pairs to judge in each stratum", min=1)] = 50,
+    force: Annotated[bool, typer.Option("--force", help="overwrite a sheet that holds verdicts")] = False,
+) -> None:
+    """Draw pairs of records for a person to judge, or read the verdicts: how many of the links are right?"""
+    from waage.study import Study
+
+    try:
+        if decide and not read:
+            raise WaageError("--decide turns verdicts into decisions: name the filled-in sheet with --read FILE")
+        opened = Study.open(study)
+        _read_verdicts(opened, read, decide, who) if read else _draw_pairs(opened, per_band, force)
+    except WaageError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot open or write {error.filename or 'a file'}: {error.strerror}")
+
+
+@app.command()
 def pages(
     study: Annotated[str, typer.Argument(help="a study that has been run")],
     port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 8866,
@@ -100,6 +124,50 @@ def pages(
         serve(opened.name, port, root=opened.root)
     except WaageError as error:
         _fail(str(error))
+
+
+def _draw_pairs(study: "Study", per_band: int, force: bool) -> None:
+    from waage.unify import review, sheet
+
+    sample = review.review_sample(study.read("edges"), per_band, study.config.seed).execute()
+    if sample.empty:
+        raise WaageError(f"study {study.name} has no linked pairs and none in the review band: nothing to judge")
+    folder = study.folder / "review"
+    folder.mkdir(exist_ok=True)
+    pairs = folder / "pairs.csv"
+    delimiter = ";" if study.config.language == "de" else ","  # what the reader's spreadsheet expects
+    sheet.write_sheet(review.review_sheet(sample, study.read("identities")), pairs, delimiter, force)
+    sheet.write_sample(sample, folder / "sample.csv")
+    console.print(f"{len(sample)} pairs to judge: {escape(str(pairs.relative_to(study.root)))}")
+    console.print("PERSONAL DATA in clear: keep this file in its folder (not in git) and delete it after the review")
+    console.print("fill the column verdict with same, different or unsure, then read it with --read")
+
+
+def _read_verdicts(study: "Study", file: str, decide: bool, who: str) -> None:
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from waage.publication import write_json
+    from waage.unify import review, sheet
+
+    sample = sheet.read_sample(study.folder / "review" / "sample.csv")
+    verdicts = sheet.read_verdicts(Path(file), sample)
+    result, today = review.review_result(sample, verdicts), time.strftime("%Y-%m-%d")
+    study.state.mkdir(exist_ok=True)
+    write_json(study.state / "review.json", {"read_on": today} | result)
+    table = Table("one person", "share", "low", "high", "n", "unsure", "missing", "if unsure differ..agree", box=None)
+    groups = (("linked (precision)", result["linked"]), ("review band", result["review"]))
+    for name, found in (*groups, *((f"  {stratum['stratum']}", stratum) for stratum in result["strata"])):
+        keys = ("share_same", "low", "high", "share_if_unsure_different", "share_if_unsure_same")
+        share, low, high, least, most = ("-" if found[key] is None else f"{found[key]:.3f}" for key in keys)
+        counts = (str(found["same"] + found["different"]), str(found["unsure"]), str(found["missing"]))
+        table.add_row(escape(name), share, low, high, *counts, f"{least}..{most}")
+    console.print(table)
+    if decide:
+        decisions = review.review_decisions(sample, verdicts, who or "clerk", today)
+        added = sheet.append_decisions(study.folder / "decisions.csv", decisions)
+        console.print(f"{added} decisions appended to data/{study.name}/decisions.csv")
 
 
 def _progress() -> Progress:

@@ -66,14 +66,17 @@ def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, oth
 
 
 def may_profile(table: ir.Table, person_consents: ir.Table | None) -> ir.Table:
-    """Leave out persons who object to profiling; they count in totals only.
+    """Leave out persons who object to profiling or have withdrawn their consent to it; they count in totals only.
+
+    A person has one profile, whatever the channel: whoever objects or withdraws for one channel or contact point
+    is left out altogether. A later grant for one channel does not end an objection; one for all channels does.
 
     Parameters
     ----------
     table : ibis table
         With a column person_id.
     person_consents : ibis table or None
-        person_id, purpose, channel, status; None where a study has no consents.
+        person_id, purpose, channel, contact_point, status; None where a study has no consents.
     """
     if person_consents is None:
         return table

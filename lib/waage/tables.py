@@ -246,7 +246,7 @@ RESULTS: dict[str, tuple[str, ...]] = {
     "ingest_report": ("table", "reason"),
     "identity_map": ("source", "source_id"),
     "persons": ("person_id",),
-    "person_consents": ("person_id", "purpose", "channel"),
+    "person_consents": ("person_id", "purpose", "channel", "contact_point"),
     "customer_orders": ("source", "order_id"),
     "rfm": ("person_id",),
     "clv": ("person_id",),

@@ -43,6 +43,9 @@ class StudyConfig:
     seed : int
     engine : dict
         kind, memory, threads.
+    unify : dict
+        How ids become persons: source_order (list), survivorship (attribute to strategy), junk (list of values that
+        identify nobody), most (identifier to how many a person may hold), guest_sources (list), default_country.
     notebooks : dict of notebook name to its parameters
         Only what differs from a notebook's own defaults.
     """
@@ -63,6 +66,7 @@ class StudyConfig:
     max_quarantine_share: float = 0.01
     seed: int = 7
     engine: dict = field(default_factory=lambda: {"kind": "duckdb", "memory": "auto", "threads": "auto"})
+    unify: dict = field(default_factory=dict)
     notebooks: dict = field(default_factory=dict)
 
 
@@ -98,11 +102,30 @@ _MUST: dict[str, tuple[str, Callable[[object], bool]]] = {
     "max_quarantine_share": ("a share from 0 to 1", _number(0, 1)),
     "seed": ("a whole number from 0", _whole(0, 2**32 - 1)),
     "engine": ("a mapping of kind, memory, threads", lambda value: isinstance(value, dict)),
+    "unify": ("a mapping, see UNIFY in waage.config", lambda value: isinstance(value, dict)),
     "notebooks": (
         "a mapping of notebooks to their parameters",
         lambda value: isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()),
     ),
 }
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+UNIFY: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "source_order": ("a list of sources", _texts),
+    "survivorship": ("a mapping of attributes to strategies", lambda value: isinstance(value, dict)),
+    "junk": ("a list of texts (quote numbers)", _texts),
+    "most": (
+        "a mapping of identifiers to whole numbers",
+        lambda value: isinstance(value, dict) and all(_whole(1, 10**6)(number) for number in value.values()),
+    ),
+    "guest_sources": ("a list of sources", _texts),
+    "default_country": ("a code of two letters such as DE", lambda v: bool(re.fullmatch("[A-Z]{2}", str(v)))),
+}
+"""What `unify` may hold: what a value must be, and the test of it."""
 
 
 def read_config(file: Path, shown: str) -> StudyConfig:
@@ -139,6 +162,12 @@ def read_config(file: Path, shown: str) -> StudyConfig:
     if isinstance(engine, dict):
         parts = ["kind", "memory", "threads"]
         faults += [f"unknown key 'engine.{key}'{did_you_mean(key, parts)}" for key in engine if key not in parts]
+    unify = values.get("unify")
+    for key, value in unify.items() if isinstance(unify, dict) else ():
+        if key not in UNIFY:
+            faults.append(f"unknown key 'unify.{key}'{did_you_mean(key, list(UNIFY))}")
+        elif not UNIFY[key][1](value):
+            faults.append(f"unify.{key} must be {UNIFY[key][0]}, not {value!r}")
     if isinstance(values.get("name"), str) and values["name"] != file.parent.name:
         faults.append(f"name is {values['name']!r}, but the folder is {file.parent.name!r}")
     values.setdefault("as_of", values.get("data_until"))

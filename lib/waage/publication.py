@@ -10,6 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
+KEPT = "state"  # beside the tables, and inside a stage: what one run hands to the next
 _JOURNAL = "commit.json"
 
 
@@ -31,7 +32,7 @@ def table_path(tables: Path, name: str) -> Path | None:
 
 
 def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> None:
-    """Make a stage's tables visible, and stale ones invisible, in one step.
+    """Make a stage's tables visible, and stale ones invisible, in one step; with them what it keeps for the next run.
 
     Parameters
     ----------
@@ -41,7 +42,9 @@ def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> N
         Names of tables.
     """
     complete(tables)
-    write_json(tables / _JOURNAL, {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": stale})
+    kept = sorted(file.name for file in (stage / KEPT).glob("*"))
+    journal = {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": stale, "kept": kept}
+    write_json(tables / _JOURNAL, journal)
     complete(tables)
 
 
@@ -54,6 +57,10 @@ def complete(tables: Path) -> None:
     for name in journal["tables"]:
         if (stage / f"{name}.parquet").is_file():
             os.replace(stage / f"{name}.parquet", tables / f"{name}.parquet")
+    for name in journal.get("kept", ()):
+        if (stage / KEPT / name).is_file():
+            (tables.parent / KEPT).mkdir(exist_ok=True)
+            os.replace(stage / KEPT / name, tables.parent / KEPT / name)
     for name in journal["removed"]:
         (tables / f"{name}.parquet").unlink(missing_ok=True)
     (tables / _JOURNAL).unlink()

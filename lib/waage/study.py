@@ -20,7 +20,7 @@ from waage.config import StudyConfig, read_config
 from waage.engine import DuckDBEngine, describe, open_engine, sha256
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
-from waage.publication import complete, publish, read_json, table_path, write_json
+from waage.publication import KEPT, complete, publish, read_json, table_path, write_json
 from waage.tables import TABLES, key_of
 
 
@@ -223,6 +223,28 @@ class Study:
         self._said["outputs"][name] = {"sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
         self._written.add(name)
         self._save()
+
+    def keep(self, name: str, content: pd.DataFrame | Mapping[str, object]) -> None:
+        """Stage what the next run of this notebook is to find; it becomes visible with the tables.
+
+        Parameters
+        ----------
+        name : str
+        content : DataFrame or mapping
+            A frame is kept as Parquet, a mapping as JSON.
+        """
+        folder = self.stage / KEPT
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, pd.DataFrame):
+            content.to_parquet(folder / f"{name}.parquet", index=False)
+        else:
+            write_json(folder / f"{name}.json", content)
+
+    def kept(self, name: str) -> pd.DataFrame | dict | None:
+        """Return what the last published run kept under that name; None where there is nothing."""
+        if (self.state / f"{name}.parquet").is_file():
+            return pd.read_parquet(self.state / f"{name}.parquet")
+        return read_json(self.state / f"{name}.json") or None
 
     @property
     def outputs(self) -> dict[str, dict]:

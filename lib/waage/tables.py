@@ -188,7 +188,7 @@ TABLES: dict[str, Table] = {
             "consents",
             # The status belongs to the key: two acts of one moment that contradict each other are both kept,
             # and the more restrictive one wins.
-            ("source", "source_id", "purpose", "channel", "changed_at", "status"),
+            ("source", "source_id", "purpose", "channel", "contact_point", "changed_at", "status"),
             _columns(
                 "source* source_id* purpose* channel changed_at* status* contact_point legal_basis",
                 _kinds(time="changed_at"),  # may lie after data_until: the newest objection counts
@@ -244,7 +244,11 @@ TABLES: dict[str, Table] = {
 RESULTS: dict[str, tuple[str, ...]] = {
     "quarantine": ("table", "key", "reason", "row"),
     "ingest_report": ("table", "reason"),
+    "edges": ("source_a", "source_id_a", "source_b", "source_id_b", "rule"),
     "identity_map": ("source", "source_id"),
+    "identity_changes": ("change_no", "change", "person_id", "other_id"),
+    "households": ("person_id",),
+    "unification_report": ("measure", "group"),
     "persons": ("person_id",),
     "person_consents": ("person_id", "purpose", "channel", "contact_point"),
     "customer_orders": ("source", "order_id"),

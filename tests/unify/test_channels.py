@@ -10,18 +10,13 @@ import pandas as pd
 import pytest
 
 from waage.errors import WaageError
+from waage.unify.channel_plots import plot_faces, plot_funnel, plot_login, plot_mix, plot_overlap, plot_unknown
 from waage.unify.channels import (
     FACES,
     channel_mix,
     face_shares,
     faces,
     login_share,
-    plot_faces,
-    plot_funnel,
-    plot_login,
-    plot_mix,
-    plot_overlap,
-    plot_unknown,
     record_steps,
     source_overlap,
     source_sizes,

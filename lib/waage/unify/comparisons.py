@@ -130,7 +130,8 @@ def weigh(
     """
     from splink import DuckDBAPI, Linker
 
-    logging.getLogger("splink").setLevel(logging.ERROR)  # it says that nothing is trained by itself: nothing is to be
+    # It says that nothing is trained by itself: nothing is to be. A linker left to itself sets its own level again.
+    logging.getLogger("splink").setLevel(logging.ERROR)
     settings = {
         "link_type": "dedupe_only",
         "probability_two_random_records_match": prior,
@@ -151,7 +152,7 @@ def weigh(
         "retain_intermediate_calculation_columns": True,
     }
     api = DuckDBAPI(connection=con)
-    linker = Linker(api.register(table), settings)
+    linker = Linker(api.register(table), settings, log_level=None)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE splink_pairs AS
         SELECT 0 AS match_key, l AS join_key_l, r AS join_key_r FROM {pairs}"""

@@ -291,7 +291,9 @@ def _held(con, most: Iterable[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return held
 
 
-def _compare(con, n: int, groups: np.ndarray, model: Model | None, seed: int) -> tuple[pd.DataFrame, Model, bool]:
+def _compare(
+    con, n: int, groups: np.ndarray, model: Model | None, seed: int
+) -> tuple[pd.DataFrame, Model | None, bool]:
     """Score the groups that rules left apart; returns pairs of their best-known ids, with the model used."""
     con.register("grouped", pd.DataFrame({"node": np.arange(n), "grp": groups}))
     trained = model is None
@@ -313,6 +315,9 @@ def _compare(con, n: int, groups: np.ndarray, model: Model | None, seed: int) ->
     con.unregister("grouped")
     names = profiles(con, model.names if model else None)
     candidates(con)
+    if not con.execute("SELECT count(*) FROM candidates").fetchone()[0]:
+        nothing = pd.DataFrame(columns=["l", "r", "weight", "agreed", "contradicted", "a", "b"])
+        return nothing.astype({"a": "int64", "b": "int64", "weight": float}), model, False
     if trained:
         model = train(con, seed, names, n - len(np.unique(groups)))
         con.execute("DROP TABLE single_profiles")

@@ -77,6 +77,18 @@ def test_all_faults_of_study_yaml_are_named_together(make_study):
     assert "unknown key 'engine.memry' (did you mean 'memory'?)" in text
 
 
+def test_faults_in_unify_are_named(make_study):
+    folder = make_study()
+    with (folder / "study.yaml").open("a") as file:
+        file.write("unify: {sorce_order: [web], junk: nobody, most: {email: 0}}\n")
+    with pytest.raises(WaageError) as error:
+        Study.open("small")
+    text = str(error.value)
+    assert "unknown key 'unify.sorce_order' (did you mean 'source_order'?)" in text
+    assert "unify.junk must be a list of texts (quote numbers), not 'nobody'" in text
+    assert "unify.most must be a mapping of identifiers to whole numbers, not {'email': 0}" in text
+
+
 def test_as_of_after_data_until_and_broken_yaml_are_refused(make_study):
     folder = make_study(as_of=date(2025, 1, 1))
     with pytest.raises(WaageError, match="as_of 2025-01-01 lies after data_until 2024-12-31"):
@@ -198,7 +210,21 @@ def test_reading_what_is_not_there_says_who_writes_it(make_study):
         Study.open("small").read("rmf")
 
 
-@pytest.mark.parametrize("killed_after", range(4))
+def test_what_is_kept_for_the_next_run_appears_with_the_tables(make_study):
+    make_study()
+    study = Study.open("small", notebook="04_clv")
+    study.keep("model", {"a": 1.5, "name": "Ä"})
+    study.keep("names", frame(name=["x"], n=[3]))
+    assert study.kept("model") is None and study.kept("names") is None, "a run that fails keeps nothing"
+    study.write("clv", frame(person_id=["a"]))
+    study.finish()
+    again = Study.open("small")
+    assert again.kept("model") == {"a": 1.5, "name": "Ä"}
+    assert again.kept("names").to_dict("list") == {"name": ["x"], "n": [3]}
+    assert again.kept("nothing") is None
+
+
+@pytest.mark.parametrize("killed_after", range(5))
 def test_a_publication_killed_anywhere_shows_the_old_set_or_the_new_one(make_study, monkeypatch, killed_after):
     make_study()
     names = ("clv", "clv_backtest")
@@ -206,6 +232,7 @@ def test_a_publication_killed_anywhere_shows_the_old_set_or_the_new_one(make_stu
         study = Study.open("small", notebook="04_clv")
         study.write("clv", frame(person_id=[content]))
         study.write("clv_backtest", frame(window=[content], model=["bg"], metric=["mae"]))
+        study.keep("model", {"run": content})
         if content == "old":
             study.finish()
 
@@ -227,7 +254,8 @@ def test_a_publication_killed_anywhere_shows_the_old_set_or_the_new_one(make_stu
 
     def seen() -> set[str]:
         tables = {name: pd.read_parquet(table_path(study.tables, name)) for name in names}
-        return {tables["clv"]["person_id"][0], tables["clv_backtest"]["window"][0]}
+        kept = Study.open("small").kept("model")["run"]
+        return {tables["clv"]["person_id"][0], tables["clv_backtest"]["window"][0], kept}
 
     expected = {"old"} if killed_after == 0 else {"new"}
     assert seen() == expected

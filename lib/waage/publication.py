@@ -31,6 +31,18 @@ def table_path(tables: Path, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def kept_path(tables: Path, name: str) -> Path | None:
+    """Return the file a published run kept under that name, or None; looks through the journal, too."""
+    journal = read_json(tables / _JOURNAL)
+    for ending in ("parquet", "json"):
+        file = f"{name}.{ending}"
+        places = [tables / journal["stage"] / KEPT / file] if file in journal.get("kept", ()) else []
+        for path in (*places, tables.parent / KEPT / file):
+            if path.is_file():
+                return path
+    return None
+
+
 def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> None:
     """Make a stage's tables visible, and stale ones invisible, in one step; with them what it keeps for the next run.
 

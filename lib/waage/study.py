@@ -20,7 +20,7 @@ from waage.config import StudyConfig, read_config
 from waage.engine import DuckDBEngine, describe, open_engine, sha256
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
-from waage.publication import KEPT, complete, publish, read_json, table_path, write_json
+from waage.publication import KEPT, complete, kept_path, publish, read_json, table_path, write_json
 from waage.tables import TABLES, key_of
 
 
@@ -242,9 +242,10 @@ class Study:
 
     def kept(self, name: str) -> pd.DataFrame | dict | None:
         """Return what the last published run kept under that name; None where there is nothing."""
-        if (self.state / f"{name}.parquet").is_file():
-            return pd.read_parquet(self.state / f"{name}.parquet")
-        return read_json(self.state / f"{name}.json") or None
+        path = kept_path(self.tables, name)
+        if path is None:
+            return None
+        return pd.read_parquet(path) if path.suffix == ".parquet" else read_json(path)
 
     @property
     def outputs(self) -> dict[str, dict]:

@@ -1,6 +1,7 @@
 """What a person has decided: these two ids are one person, those two are not. Kept in data/<study>/decisions.csv."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +41,19 @@ def read_decisions(path: Path, shown: str = "decisions.csv") -> list[Decision]:
     """
     if not path.is_file():
         return []
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise WaageError(f"{shown}: line {line} is not UTF-8; save the file as \"CSV UTF-8\"") from None
     head = text.partition("\n")[0]
-    rows = list(csv.DictReader(text.splitlines(), delimiter=";" if head.count(";") > head.count(",") else ","))
-    missing = [name for name in COLUMNS[:5] if name not in (rows[0] if rows else dict.fromkeys(COLUMNS))]
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
+    rows = [(reader.line_num, row) for row in reader]  # blank lines count, as they do in an editor
+    missing = [name for name in COLUMNS[:5] if name not in (reader.fieldnames or COLUMNS)]
     if missing:
         raise WaageError(f"{shown}: columns {', '.join(missing)} are missing; its first line is {','.join(COLUMNS)}")
     faults, decisions = [], []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         action = (row["action"] or "").strip().lower()
         a, b = ((row[f"source_{end}"] or "", row[f"source_id_{end}"] or "") for end in "ab")
         if action not in ACTIONS:

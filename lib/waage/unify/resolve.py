@@ -20,6 +20,7 @@ from waage.unify.rules import RULES, contradiction, rule_edges, trusted_vetoes
 
 FLOOR = -4.0  # bits; weaker pairs of the model are not kept, not even as rejected
 PERSONAL = 1.3  # a source with at most this many ids a group holds one id a person (guest orders hold more)
+MOST = {"loyalty_id": 1, "email": 10, "phone": 10}  # one card of the programme; mailboxes and numbers over the years
 CAUGHT = 0.95  # share of wrong links between two known first names that the veto catches: judgement
 
 
@@ -32,7 +33,7 @@ class Settings:
     threshold, review_from : float
         Probability from which a pair of the model links; from which it is shown for review.
     most : mapping of identifier to int
-        Different values a person may hold.
+        Different values a person may hold; over the defaults in `MOST`.
     largest : int
         Ids a person may have.
     junk : tuple of str
@@ -42,7 +43,7 @@ class Settings:
 
     threshold: float = 0.8
     review_from: float = 0.5
-    most: dict[str, int] = field(default_factory=lambda: {"loyalty_id": 1, "email": 10, "phone": 10})
+    most: dict[str, int] = field(default_factory=dict)
     largest: int = 200
     junk: tuple[str, ...] = ()
     seed: int = 7
@@ -55,6 +56,7 @@ class Settings:
             )
         if unknown := sorted(set(self.most) - set(IDENTIFIERS)):
             raise WaageError(f"most: {unknown[0]!r} is no identifier; there are {', '.join(IDENTIFIERS)}")
+        object.__setattr__(self, "most", {**MOST, **self.most})
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,9 @@ class DuckDBEngine:
             When a key column is missing, a key occurs twice, or the disk refuses.
         """
         if isinstance(table, pd.DataFrame):
-            table = ibis.memtable(table)
+            # A column of nothing but None has no type of its own; in a table it is a text.
+            untyped = [name for name in table if table[name].dtype == object and table[name].isna().all()]
+            table = ibis.memtable(table.astype(dict.fromkeys(untyped, "string")))
         missing = [name for name in key if name not in table.columns]
         if missing:
             raise WaageError(f"{path.stem}: key columns {missing} are missing; columns are {list(table.columns)}")

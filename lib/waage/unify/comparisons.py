@@ -152,7 +152,7 @@ def weigh(
         "retain_intermediate_calculation_columns": True,
     }
     api = DuckDBAPI(connection=con)
-    linker = Linker(api.register(table), settings, log_level=None)
+    linker = Linker(api.register(table), settings, log_level=None, validate_settings=False)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE splink_pairs AS
         SELECT 0 AS match_key, l AS join_key_l, r AS join_key_r FROM {pairs}"""

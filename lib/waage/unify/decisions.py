@@ -45,7 +45,7 @@ def read_decisions(path: Path, shown: str = "decisions.csv") -> list[Decision]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise WaageError(f"{shown}: line {line} is not UTF-8; save the file as \"CSV UTF-8\"") from None
+        raise WaageError(f'{shown}: line {line} is not UTF-8; save the file as "CSV UTF-8"') from None
     head = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
     rows = [(reader.line_num, row) for row in reader]  # blank lines count, as they do in an editor

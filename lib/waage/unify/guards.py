@@ -40,7 +40,8 @@ def block(con, *, limits: Limits | None = None, junk: Iterable[str] = ()) -> tup
         With the table `records` (`waage.unify.normalise`) and its column `node`.
     limits : Limits, optional
         Frozen ones; without them they are taken from the data: `SPREAD` times the value under which 99.9 % of the
-        shared values stay, and at least `NAMES` different names and `RECORDS` ids.
+        shared values stay, and at least `NAMES` different names and `RECORDS` ids (just these, where fewer than
+        1,000 values are shared).
     junk : iterable of str
         Further values to block.
 
@@ -94,7 +95,9 @@ def block(con, *, limits: Limits | None = None, junk: Iterable[str] = ()) -> tup
 
 def _limits(con) -> Limits:
     rows = con.execute(
-        "SELECT identifier, quantile_disc(names, 0.999), quantile_disc(records, 0.999) FROM fan_out GROUP BY identifier"
+        # Of fewer values the largest would be its own yardstick.
+        """SELECT identifier, quantile_disc(names, 0.999), quantile_disc(records, 0.999) FROM fan_out
+        GROUP BY identifier HAVING count(*) >= 1000"""
     ).fetchall()
     names, records = dict.fromkeys(IDENTIFIERS, NAMES), dict.fromkeys(IDENTIFIERS, RECORDS)
     for identifier, typical_names, typical_records in rows:

@@ -112,13 +112,19 @@ def changes(
     rows = rows.sort_values(["change", "person_id", "other_id"], ignore_index=True)
     kept = [part for part in (history, rows) if part is not None and len(part)]
     table = pd.concat(kept, ignore_index=True) if kept else rows
-    return table.astype({"change_no": "int64", "records": "int64", "other_id": object})
+    table = table.astype({"change_no": "int64", "records": "int64", "other_id": object})
+    return table.assign(other_id=table["other_id"].where(table["other_id"].notna(), None))
 
 
 def aliases(history: pd.DataFrame) -> pd.DataFrame:
     """Return where merged ids live on (alias, person_id), following chains of mergers to their end."""
-    merged = history[history["change"] == "merged"].sort_values("change_no")
-    heir = dict(zip(merged["other_id"], merged["person_id"], strict=True))
+    heir: dict[str, str] = {}
+    for _, run in history.groupby("change_no"):
+        # A person whose first record is back alone has the old id again.
+        for person in run.loc[run["change"].isin(["new", "split"]), "person_id"]:
+            heir.pop(person, None)
+        merged = run[run["change"] == "merged"]
+        heir.update(zip(merged["other_id"], merged["person_id"], strict=True))
 
     def last(person: str) -> str:
         seen = {person}

@@ -135,7 +135,9 @@ def score(con, model: Model, floor: float) -> pd.DataFrame:
     )
     con.register("name_share", model.names)
     parts = [(name.replace("surname_address", "last_name"), f"mw_{name}") for name in comparisons]
-    agreed = ", ".join(f"CASE WHEN s.{weight} > 0 THEN '{name}' END" for name, weight in parts)
+    # That two ids are no accounts at one shop speaks for neither.
+    fields = [(name, weight) for name, weight in parts if name != "account"]
+    agreed = ", ".join(f"CASE WHEN s.{weight} > 0 THEN '{name}' END" for name, weight in fields)
     against = ", ".join(f"CASE WHEN s.{weight} < 0 THEN '{name}' END" for name, weight in parts)
     found = con.execute(
         f"""WITH usual AS (SELECT field, sum(share * share) AS share FROM name_share GROUP BY field),

@@ -1,7 +1,7 @@
 """Who is who: rules first, then Splink for what is left, guards throughout, decisions above all, ids that stay."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -21,6 +21,7 @@ from waage.unify.rules import RULES, contradiction, rule_edges, trusted_vetoes
 FLOOR = -4.0  # bits; weaker pairs of the model are not kept, not even as rejected
 PERSONAL = 1.3  # a source with at most this many ids a group holds one id a person (guest orders hold more)
 MOST = {"loyalty_id": 1, "email": 10, "phone": 10}  # one card of the programme; mailboxes and numbers over the years
+NAMESAKES = 0.01  # share of pairs of one name and birth date or address who are two, father and son: judgement
 CAUGHT = 0.95  # share of wrong links between two known first names that the veto catches: judgement
 
 
@@ -47,6 +48,12 @@ class Settings:
     largest: int = 200
     junk: tuple[str, ...] = ()
     seed: int = 7
+
+    @classmethod
+    def of(cls, unify: Mapping[str, object], threshold: float, review_from: float, seed: int) -> "Settings":
+        """Read settings from the mapping `unify` of study.yaml and a notebook's parameters."""
+        junk, most = tuple(unify.get("junk", ())), dict(unify.get("most", {}))
+        return cls(threshold, review_from, most=most, junk=junk, seed=seed)
 
     def __post_init__(self):
         if not 0 < self.review_from <= self.threshold < 1:
@@ -93,8 +100,9 @@ class Resolution:
         source, source_id, person_id, rule (of the strongest edge that holds the id: a rule's name, "model",
         "decision", or "single"), probability (that this edge is right; 1 for a single id).
     edges : ibis table
-        source_a, source_id_a, source_b, source_id_b, rule, weight (bits; NULL for rules), probability, agreed,
-        contradicted, status: *linked*, *implied* (in review, but linked by others), *review*, *rejected*,
+        source_a, source_id_a, source_b, source_id_b, rule, weight (bits; NULL for rules), probability (before vetoes
+        and limits), agreed, contradicted, status: *linked*, *implied* (in review, but linked by others), *review*,
+        *rejected*,
         *vetoed* (contradicts, or would break a limit), *separated* (a decision). An edge of the model joins two
         groups of ids; it is written for the id of each that knows most.
     blocked : DataFrame
@@ -271,14 +279,20 @@ class _Grow:
         self.con.unregister("rough")
         against = vetoes[["a", "b"]].to_numpy()
         if len(linked):
-            # Whom a person has linked, no veto parts.
-            joined = components(n, linked[:, 0], linked[:, 1])
+            # Whom a person has linked, no veto parts: neither the two, nor those who are with them in any case.
+            known = same & np.isfinite(strength)
+            apart = np.vstack([against, separated]) if len(separated) else against
+            alone = self._cluster(a[known], b[known], strength[known], apart)
+            joined = components(n, alone[linked[:, 0]], alone[linked[:, 1]])[alone]
             against = against[joined[against[:, 0]] != joined[against[:, 1]]]
         if len(separated):
             against = np.vstack([against, separated])
+        return self._cluster(a[same], b[same], strength[same], against)
+
+    def _cluster(self, a, b, strength, against) -> np.ndarray:
         return cluster(
-            n, a[same], b[same], strength[same], vetoes=(against[:, 0], against[:, 1]),
-            held=self.held, most=settings.most, cap=settings.largest,
+            self.n, a, b, strength, vetoes=(against[:, 0], against[:, 1]),
+            held=self.held, most=self.settings.most, cap=self.settings.largest,
         )  # fmt: skip
 
 
@@ -381,7 +395,9 @@ def _write_edges(con, found, pairs, linked, separated, label, settings: Settings
     con.register("edge_frame", frame.astype({"agreed": object, "contradicted": object, "status": object}))
     con.execute(
         """CREATE OR REPLACE TEMP TABLE edges AS
-        SELECT e.*, (length(x.first_name) > 1 AND length(y.first_name) > 1) IS TRUE AS checkable,
+        SELECT e.a, e.b, e.rank::BIGINT AS rank, e.weight::DOUBLE AS weight, e.agreed::VARCHAR AS agreed,
+          e.contradicted::VARCHAR AS contradicted, e.status::VARCHAR AS status,
+          (length(x.first_name) > 1 AND length(y.first_name) > 1) IS TRUE AS checkable,
           CASE WHEN e.rank < 0 THEN 1.0 WHEN weight IS NOT NULL THEN 1 / (1 + pow(2.0, -weight)) END AS probability
         FROM edge_frame e JOIN nodes x ON x.node = e.a JOIN nodes y ON y.node = e.b"""
     )
@@ -393,7 +409,8 @@ def _rule_table(con) -> pd.DataFrame:
 
     Of a rule's pairs whose first names are both known, a share c contradicts itself, and the veto catches them. Where
     a first name is missing nothing catches the same share of wrong pairs. With `CAUGHT` the share of wrong pairs that
-    a veto can see: c / CAUGHT of all pairs are wrong, and (1 - CAUGHT) of these remain where names are known.
+    a veto can see: c / CAUGHT of all pairs are wrong, and (1 - CAUGHT) of these remain where names are known. In a rule
+    that rests on the name nothing can contradict itself: of its pairs a share `NAMESAKES` is taken to be wrong.
     """
     table = con.execute(
         """SELECT rank, count(*) AS pairs, count(*) FILTER (contradicted IS NOT NULL) AS vetoed,
@@ -404,7 +421,9 @@ def _rule_table(con) -> pd.DataFrame:
     ).df()
     # One wrong pair in a thousand is assumed where nothing was seen: "never" is not a rate.
     wrong = ((table["against"] + 0.5) / (table["known"] + 500)).clip(upper=0.5) / CAUGHT
-    left = (wrong * (1 - CAUGHT) / (1 - wrong * CAUGHT)).to_numpy()
+    by_name = np.array([not RULES[rank].identifier for rank in table["rank"]], dtype=bool)
+    wrong = wrong.mask(by_name, wrong.clip(lower=NAMESAKES))
+    left = np.where(by_name, wrong, wrong * (1 - CAUGHT) / (1 - wrong * CAUGHT))
     sure = pd.DataFrame({"rank": np.tile(table["rank"], 2), "checkable": np.repeat([True, False], len(table)),
                          "probability": np.r_[1 - left, 1 - wrong.to_numpy()]})  # fmt: skip
     con.register("sure", sure)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,7 +95,22 @@ def test_the_demo_runs_through_every_notebook_and_its_faults_are_found_and_no_ot
     known = study.truth("identities").execute()
     both = mapped.merge(known, on=["source", "source_id"], suffixes=("", "_true"))
     assert len(both) == len(mapped), "every id in the file has a person behind it"
-    assert both["person_id_true"].nunique() < both["person_id"].nunique()
+    assert 0.9 < both["person_id"].nunique() / both["person_id_true"].nunique() < 1.35
+
+    # Nothing personal in the report or in what the run prints: no address, number or full name of anybody.
+    known = study.read("identities").execute()
+    names = known["first_name"] + " " + known["last_name"]
+    secrets = pd.concat([known["email"], known["phone"], known["street"], names, known["loyalty_id"]]).dropna().unique()
+    for name in ("01_data_unification.html", "01_data_unification.ipynb", "index.html", "manifest.json"):
+        text = (study.reports / name).read_text(encoding="utf-8")
+        text = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+|\"image/png\": \"[^\"]+\"", "", text)
+        assert not [secret for secret in secrets if len(secret) > 5 and secret in text][:3]
+
+    # The same again: no id changes, no table does.
+    tables = ("edges", "identity_map", "identity_changes", "persons", "households", "customer_orders")
+    first = {name: (study.tables / f"{name}.parquet").read_bytes() for name in tables}
+    assert run(plan_run("demo", only=("01",)))[0].status == "done"
+    assert [name for name in tables if (study.tables / f"{name}.parquet").read_bytes() != first[name]] == []
 
 
 def test_a_table_is_the_same_whatever_else_is_made(tmp_path):

@@ -23,16 +23,14 @@ from waage.unify.quality import (
     cluster_sizes,
     contradictions,
     examples,
-    known_pairs,
     largest,
     link_error,
     mask,
-    rerun,
-    sensitivity,
     unlinkables,
     weight_histogram,
 )
 from waage.unify.quality_plots import plot_rules, plot_sensitivity, plot_unlinkables, plot_weights
+from waage.unify.rerun import known_pairs, rerun, sensitivity
 from waage.unify.resolve import Resolution, Settings, resolve
 
 SOURCES = Path(__file__).resolve().parents[2] / "data" / "demo" / "sources"

@@ -30,14 +30,13 @@ from waage.unify.quality import (
     cluster_sizes,
     contradictions,
     examples,
-    known_pairs,
     link_error,
     mask,
-    sensitivity,
     unlinkables,
     weight_histogram,
 )
 from waage.unify.quality_plots import plot_rules, plot_sensitivity, plot_weights
+from waage.unify.rerun import known_pairs, sensitivity
 from waage.unify.resolve import Resolution, Settings, State, resolve
 from waage.unify.review import read_review
 from waage.unify.state import state_from, state_parts

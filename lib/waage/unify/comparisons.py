@@ -36,6 +36,7 @@ _CLOSE_LAST = (
     "WHEN last_head_l IN (last_head_r, last_tail_r) OR last_tail_l IN (last_head_r, last_tail_r) THEN true "
     f"WHEN {_SWAPPED} THEN true ELSE {_typo('last_name_l', 'last_name_r')} END"
 )
+_COLUMN = re.compile(r"\b(\w+)_[lr]\b")
 _TURNED = "birth_date_l[6:7] = birth_date_r[9:10] AND birth_date_r[6:7] = birth_date_l[9:10]"
 
 COMPARISONS: dict[str, tuple[tuple[str, str, float], ...]] = {
@@ -45,8 +46,8 @@ COMPARISONS: dict[str, tuple[tuple[str, str, float], ...]] = {
         ("initial", "initial_l = initial_r AND least(length(first_name_l), length(first_name_r)) = 1", 0.10),
         (
             "similar",
-            "jaro_winkler_similarity(first_name_l, first_name_r, 0.85) >= 0.88 OR first_head_l = first_head_r "
-            f"OR {_typo('first_name_l', 'first_name_r')}",
+            "CASE WHEN jaro_winkler_similarity(first_name_l, first_name_r, 0.85) >= 0.88 "
+            f"OR first_head_l = first_head_r THEN true ELSE {_typo('first_name_l', 'first_name_r')} END",
             0.08,
         ),
         ("different", "ELSE", 0.03),
@@ -166,8 +167,12 @@ def weigh(
         "retain_matching_columns": False,
         "retain_intermediate_calculation_columns": True,
     }
+    # Splink copies the rows for either side, with all their columns.
+    named = {column for levels in comparisons.values() for _, sql, *_ in levels for column in _COLUMN.findall(sql)}
+    columns = ", ".join(["unique_id", *sorted(named)])
+    con.execute(f"CREATE OR REPLACE TEMP VIEW compared_rows AS SELECT {columns} FROM {table}")
     api = DuckDBAPI(connection=con)
-    linker = Linker(api.register(table), settings, log_level=None, validate_settings=False)
+    linker = Linker(api.register("compared_rows"), settings, log_level=None, validate_settings=False)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE splink_pairs AS
         SELECT 0 AS match_key, l AS join_key_l, r AS join_key_r FROM {pairs}"""
@@ -175,6 +180,7 @@ def weigh(
     linker.table_management.register_blocked_pairs_for_predict(api.register("splink_pairs"))
     predicted = linker.inference.predict(threshold_match_weight=floor, warning_mode="never")
     con.execute("DROP TABLE splink_pairs")
+    con.execute("DROP VIEW compared_rows")
     return predicted.physical_name
 
 

@@ -54,14 +54,17 @@ class Model:
         comparison, level, m, u, pairs (from which m was learnt), one row a level; `surname_address` crosses two.
     names : DataFrame
         field (first_name, last_name), name, n (groups with it), share.
+    accounts : tuple of str
+        Sources that hold one id a person: two ids of one of them speak against one person, weakly.
     """
 
     prior: float
     weights: pd.DataFrame
     names: pd.DataFrame
+    accounts: tuple[str, ...] = ()
 
 
-def train(con, seed: int, names: pd.DataFrame, joined: int) -> Model:
+def train(con, seed: int, names: pd.DataFrame, joined: int, accounts: tuple[str, ...] = ()) -> Model:
     """Learn m from pairs that a key proves, u from random pairs with different first names.
 
     Parameters
@@ -73,6 +76,8 @@ def train(con, seed: int, names: pd.DataFrame, joined: int) -> Model:
         As `profiles` returns it.
     joined : int
         Ids that the rules have joined to another one.
+    accounts : tuple of str
+        As in `Model`.
     """
     matches = _anchor_levels(con)
     groups = con.execute("SELECT unique_id FROM profiles ORDER BY unique_id").df()["unique_id"].to_numpy()
@@ -110,7 +115,7 @@ def train(con, seed: int, names: pd.DataFrame, joined: int) -> Model:
     # Six digits: sums over threads differ in the last ones, and a frozen model is what the next run reads back.
     for column in ("m", "u"):
         weights[column] = [float(f"{value:.6g}") for value in weights[column]]
-    return Model(float(f"{prior:.6g}"), weights, names)
+    return Model(float(f"{prior:.6g}"), weights, names, accounts)
 
 
 def score(con, model: Model, floor: float) -> pd.DataFrame:

@@ -108,7 +108,7 @@ class Resolution:
     blocked : DataFrame
         identifier, value, records, names, reason: values that link nothing.
     rules : DataFrame
-        rule, pairs, vetoed, linked, probability: what each rule did.
+        rule, pairs, vetoed, linked, wrong_share (estimated): what each rule did.
     changes : DataFrame
     state : State
         For the next run.
@@ -173,9 +173,7 @@ def resolve(
     linking = pairs["weight"].to_numpy() >= _bits(settings.threshold)
     linked, separated, unknown = _decided(con, decisions)
     if unknown:
-        notes.append(
-            f"{unknown} lines of decisions.csv name an id that no source holds now; they wait until it is back."
-        )
+        notes.append(f"decisions.csv: {unknown} of its lines wait, for they name an id that no source holds now.")
     pair_a, pair_b = pairs["a"].to_numpy()[linking], pairs["b"].to_numpy()[linking]
     ends = np.concatenate([linked[:, 0], a[sound], pair_a]), np.concatenate([linked[:, 1], b[sound], pair_b])
     strength = np.concatenate([np.full(len(linked), np.inf), 1000 - first[sound], pairs["weight"].to_numpy()[linking]])
@@ -219,7 +217,8 @@ def _nodes(con, records: ir.Table, ids: ir.Table | None) -> tuple[int, list[str]
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE records AS "
-        "SELECT r.*, i.node FROM normalised r JOIN every_id i USING (source, source_id)"
+        "SELECT r.* REPLACE (coalesce(r.updated_at, TIMESTAMP '1900-01-01') AS updated_at), i.node "
+        "FROM normalised r JOIN every_id i USING (source, source_id)"
     )
     con.execute("DROP TABLE normalised")
     con.execute(
@@ -313,12 +312,15 @@ def _compare(
     """Score the groups that rules left apart; returns pairs of their best-known ids, with the model used."""
     con.register("grouped", pd.DataFrame({"node": np.arange(n), "grp": groups}))
     trained = model is None
-    con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE personal AS
-        SELECT source, (1::BIGINT << (row_number() OVER (ORDER BY source) - 1)) AS bit FROM (
-          SELECT source, count(*) / count(DISTINCT grp) AS ids FROM nodes JOIN grouped USING (node) GROUP BY source
-        ) WHERE ids <= {PERSONAL} ORDER BY source LIMIT 60"""
+    con.register(
+        "personal_sources", pd.DataFrame({"source": list(model.accounts if model else _accounts(con))}, dtype=object)
     )
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE personal AS
+        SELECT source::VARCHAR AS source, (1::BIGINT << (row_number() OVER (ORDER BY source) - 1)) AS bit
+        FROM personal_sources ORDER BY source LIMIT 60"""
+    )
+    con.unregister("personal_sources")
     if trained:
         anchors(con)
         con.execute(
@@ -335,7 +337,8 @@ def _compare(
         nothing = pd.DataFrame(columns=["l", "r", "weight", "agreed", "contradicted", "a", "b"])
         return nothing.astype({"a": "int64", "b": "int64", "weight": float}), model, False
     if trained:
-        model = train(con, seed, names, n - len(np.unique(groups)))
+        sources = tuple(source for (source,) in con.execute("SELECT source FROM personal ORDER BY source").fetchall())
+        model = train(con, seed, names, n - len(np.unique(groups)), sources)
         con.execute("DROP TABLE single_profiles")
     pairs = score(con, model, FLOOR)
     best = con.execute("SELECT unique_id, best FROM profiles").df().set_index("unique_id")["best"]
@@ -344,6 +347,15 @@ def _compare(
     )
     pairs = pairs.assign(a=ends.min(axis=1), b=ends.max(axis=1))
     return pairs, model, trained
+
+
+def _accounts(con) -> list[str]:
+    """Return the sources that hold one id a person, seen from the groups; guest orders, say, hold more."""
+    rows = con.execute(
+        f"""SELECT source FROM nodes JOIN grouped USING (node) GROUP BY source
+        HAVING count(*) <= {PERSONAL} * count(DISTINCT grp) ORDER BY source"""
+    ).fetchall()
+    return [source for (source,) in rows]
 
 
 def _decided(con, decisions: Sequence[Decision]) -> tuple[np.ndarray, np.ndarray, int]:

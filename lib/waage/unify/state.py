@@ -21,6 +21,7 @@ def state_parts(state: State) -> Iterator[tuple[str, Part]]:
         frozen = {
             "version": VERSION,
             "prior": state.model.prior,
+            "accounts": list(state.model.accounts),
             "limits": asdict(state.limits),
             "vetoes": list(state.vetoes),
             "weights": state.model.weights.to_dict("records"),
@@ -57,7 +58,7 @@ def state_from(kept: Callable[[str], Part], retrain: bool = False) -> State:
         )
     weights = pd.DataFrame(frozen["weights"])
     return State(
-        model=Model(frozen["prior"], weights, names),
+        model=Model(frozen["prior"], weights, names, tuple(frozen["accounts"])),
         limits=Limits(**frozen["limits"]),
         vetoes=tuple(frozen["vetoes"]),
         **ids,

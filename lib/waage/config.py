@@ -45,7 +45,8 @@ class StudyConfig:
         kind, memory, threads.
     unify : dict
         How ids become persons: source_order (list), survivorship (attribute to strategy), junk (list of values that
-        identify nobody), most (identifier to how many a person may hold), guest_sources (list), default_country.
+        identify nobody), most (identifier to how many a person may hold), guest_sources, store_channels (lists),
+        default_country.
     notebooks : dict of notebook name to its parameters
         Only what differs from a notebook's own defaults.
     """
@@ -123,6 +124,7 @@ UNIFY: dict[str, tuple[str, Callable[[object], bool]]] = {
         lambda value: isinstance(value, dict) and all(_whole(1, 10**6)(number) for number in value.values()),
     ),
     "guest_sources": ("a list of sources", _texts),
+    "store_channels": ("a list of channels", _texts),
     "default_country": ("a code of two letters such as DE", lambda v: bool(re.fullmatch("[A-Z]{2}", str(v)))),
 }
 """What `unify` may hold: what a value must be, and the test of it."""

@@ -189,6 +189,8 @@ class DuckDBEngine:
         repeated = twice.count().execute()
         if repeated:
             example = twice.order_by(*key).limit(1).drop("_n").execute().iloc[0].to_dict()
+            # An id may be an address, and errors end up in logs.
+            example = {name: "***" if name.startswith("source_id") else value for name, value in example.items()}
             path.unlink()
             raise WaageError(f"{path.stem}: {repeated:,} keys occur more than once, e.g. {example}; one row a key")
         return describe(path)

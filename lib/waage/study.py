@@ -117,6 +117,11 @@ class Study:
         return Path(spec.submodule_search_locations[0]) / inner
 
     @property
+    def id_key(self) -> str:
+        """The secret behind new person ids: the environment variable WAAGE_ID_KEY, empty where there is none."""
+        return os.environ.get("WAAGE_ID_KEY", "")
+
+    @property
     def simulated(self) -> bool:
         """Whether the study is simulated, that is, whether its truth is known."""
         return (self.folder / "truth").is_dir()

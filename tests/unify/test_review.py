@@ -208,9 +208,10 @@ def test_decisions_are_appended_once(drawn, tmp_path):
     assert append_decisions(path, decisions) == 2 and append_decisions(path, decisions) == 0
     path.write_text(path.read_text().rstrip("\n"))
     back = decisions.assign(action="link")
-    assert append_decisions(path, back) == 1, "the other pair is linked already"
+    with pytest.raises(WaageError, match=r"line 2 separates two ids that line 4 links"):
+        append_decisions(path, back)
     lines = path.read_text().splitlines()
-    assert lines[0] == "action,source_a,source_id_a,source_b,source_id_b,who,when,why" and len(lines) == 4
+    assert lines[0] == "action,source_a,source_id_a,source_b,source_id_b,who,when,why" and len(lines) == 3
     assert "separate,web," in lines[1] and lines[1].endswith('Anna,2024-07-01,"clerical review: different, rule email"')
     path.write_text("action,source_a\n")
     with pytest.raises(WaageError, match=r"column source_id_a, source_b, .* is missing"):

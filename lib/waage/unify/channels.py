@@ -97,13 +97,14 @@ def face_shares(table: pd.DataFrame, measure: str = "demand") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `by`, orders (those shown), account, recognised, guest, anonymous, before (account) and
-        after (account and recognised); shares of the measure, NaN where hidden.
+        The columns of `by`, orders and demand (those shown), account, recognised, guest, anonymous, before (account)
+        and after (account and recognised); shares of the measure, NaN where hidden.
     """
     keys = [name for name in table.columns if name in ("channel", "month")]
     cells = table.assign(_all=0).set_index(["_all", *keys, "face"])
     wide = cells[f"{measure}_share"].unstack("face")[list(FACES)].rename_axis(columns=None)
-    wide.insert(0, "orders", cells["orders"].unstack("face").sum(axis=1))
+    for place, name in enumerate(("orders", "demand")):
+        wide.insert(place, name, cells[name].unstack("face").sum(axis=1))
     wide = wide.assign(before=wide["account"], after=wide["account"] + wide["recognised"]).reset_index()
     return wide.drop(columns="_all")
 

@@ -69,7 +69,9 @@ def cluster(
     inside = label[vetoes[0]] == label[vetoes[1]]
     suspect[label[vetoes[0][inside]]] = True
     for name, (nodes, values) in held.items():
-        owners = np.unique(np.column_stack([label[nodes], values]), axis=0)[:, 0]
+        _, codes = np.unique(values, return_inverse=True)
+        width = max(len(values), 1)
+        owners = np.unique(label[nodes] * width + codes) // width  # one for each value a component holds
         suspect[np.flatnonzero(np.bincount(owners, minlength=n) > most[name])] = True
     if not suspect.any():
         return label

@@ -95,13 +95,21 @@ def _acts(consents: ir.Table, mapping: ir.Table) -> ir.Table:
         "person_id",
         "purpose",
         channel=ibis.coalesce(acts.channel, ""),
-        contact_point=ibis.coalesce(acts.contact_point.strip().lower(), ""),
+        contact_point=ibis.coalesce(_one_spelling(acts.contact_point), ""),
         changed_at=acts.changed_at,
         severity=_severity(acts),
     )
     objections = acts.filter(acts.purpose.isin(WHOLE_PERSON) & (acts.severity == SEVERITY["objected"]))
     everywhere = objections.mutate(channel=ibis.literal(""), contact_point=ibis.literal(""))
     return acts.union(everywhere).distinct()
+
+
+def _one_spelling(point: ir.StringValue) -> ir.StringValue:
+    """Return a contact point such that two ways to write a number or an address are one."""
+    point = point.strip().lower()
+    digits = point.re_replace(r"[^0-9]", "")
+    number = digits.re_replace(r"^(00)?(49|0)", "")
+    return ibis.ifelse(point.re_search(r"^[+0-9][0-9 ()/.-]{5,}$"), "+49" + number, point)
 
 
 def _deciding(acts: ir.Table, cells: ir.Table) -> ir.Table:

@@ -69,6 +69,14 @@ def truth_finding(scores: PairScores, persons: int, agreed: int, found: int, fau
     )
 
 
+def review_finding(judged: Mapping, language: str = "en") -> str:
+    """Return what clerical review found (`waage.unify.review.review_result`), with its day."""
+    linked = judged["linked"]
+    right, low, high = (style.percent(linked[name], language, 1) for name in ("share_same", "low", "high"))
+    day = judged.get("read_on", "")
+    return f"**Judged by a person ({day}), {right} of the links were right (95%: {low} to {high}).**"
+
+
 def unlinked_rows(tables: Mapping[str, ir.Table], identity_map: ir.Table) -> pd.DataFrame:
     """Count the rows of each table that name an id, and those whose id no person has: table, rows, without_person."""
     named = {
@@ -78,6 +86,13 @@ def unlinked_rows(tables: Mapping[str, ir.Table], identity_map: ir.Table) -> pd.
     }
     rows = [(name, *counts) for name, counts in named.items()]
     return pd.DataFrame(rows, columns=["table", "rows", "without_person"])
+
+
+def unbooked_returns(returns: ir.Table | None, orders: ir.Table) -> float:
+    """Return the amount of returns that name no order we know: it is in no order's net revenue."""
+    if returns is None:
+        return 0.0
+    return float(returns.anti_join(orders, ["source", "order_id"]).amount.sum().execute() or 0)
 
 
 def blocked_values(blocked: pd.DataFrame, min_cell: int = 10, most: int = 12) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Which identifiers identify nobody: junk values, and values that too many records or names share."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ def block(con, *, limits: Limits | None = None, junk: Iterable[str] = ()) -> tup
     Parameters
     ----------
     con : DuckDB connection
-        With the table `records` (`waage.unify.normalise`) and its column `node`.
+        With `records` (`waage.unify.normalise`, with its `node`) and `nodes` (one row an id).
     limits : Limits, optional
         Frozen ones; without them they are taken from the data: `SPREAD` times the value under which 99.9 % of the
         shared values stay, and at least `NAMES` different names and `RECORDS` ids (just these, where fewer than
@@ -51,8 +52,9 @@ def block(con, *, limits: Limits | None = None, junk: Iterable[str] = ()) -> tup
         The frame has identifier, value, records, names, reason, one row a blocked value, most records first.
     """
     values = " UNION ALL ".join(
-        f"SELECT '{name}' AS identifier, {name} AS value, node, initial || '|' || coalesce(sound, '') AS name "
-        f"FROM records WHERE {name} IS NOT NULL"
+        f"SELECT '{name}' AS identifier, r.{name} AS value, r.node, "
+        f"n.first_name[1] || '|' || coalesce(n.last_name[:3], '') AS name "
+        f"FROM records r JOIN nodes n USING (node) WHERE r.{name} IS NOT NULL"
         for name in IDENTIFIERS
     )
     con.execute(
@@ -61,8 +63,12 @@ def block(con, *, limits: Limits | None = None, junk: Iterable[str] = ()) -> tup
         FROM ({values}) GROUP BY ALL HAVING records > 1"""
     )
     limits = limits or _limits(con)
-    con.execute("CREATE OR REPLACE TEMP TABLE junk (value VARCHAR)")
-    con.executemany("INSERT INTO junk VALUES (?)", [[word] for word in {*JUNK, *(w.strip().lower() for w in junk)}])
+    words = sorted({*JUNK, *(word.strip().lower() for word in junk)})
+    # However a number is written, its last digits are the same; short ones would fit too many.
+    digits = [re.sub(r"\D", "", word).lstrip("0") for word in words]
+    con.execute("CREATE OR REPLACE TEMP TABLE junk (value VARCHAR, digits VARCHAR)")
+    rows = [[word, end if len(end) > 5 else None] for word, end in zip(words, digits, strict=True)]
+    con.executemany("INSERT INTO junk VALUES (?, ?)", rows)
     limit = pd.DataFrame(
         {"identifier": list(IDENTIFIERS)}
         | {part: [getattr(limits, part)[name] for name in IDENTIFIERS] for part in ("names", "records")}
@@ -71,11 +77,15 @@ def block(con, *, limits: Limits | None = None, junk: Iterable[str] = ()) -> tup
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE blocked AS
         WITH known AS (
-          SELECT DISTINCT identifier, value, 'junk value' AS reason FROM ({values})
-          WHERE lower(value) IN (SELECT value FROM junk)
-            OR ltrim(value, '+') IN (SELECT value FROM junk)
-          UNION
-          SELECT DISTINCT 'email', email, 'address of a role, not of a person' FROM records WHERE email_kind = 'role'
+          SELECT identifier, value, max(reason) AS reason FROM (
+            SELECT identifier, value, 'junk value' AS reason FROM ({values})
+            WHERE lower(value) IN (SELECT value FROM junk)
+            UNION ALL
+            SELECT 'phone', phone, 'junk value' FROM (SELECT DISTINCT phone FROM records) r
+            JOIN junk j ON j.digits IS NOT NULL AND ends_with(r.phone, j.digits)
+            UNION ALL
+            SELECT 'email', email, 'address of a role, not of a person' FROM records WHERE email_kind = 'role'
+          ) GROUP BY identifier, value
         )
         SELECT
           coalesce(f.identifier, k.identifier) AS identifier,

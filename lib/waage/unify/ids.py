@@ -1,6 +1,8 @@
 """Ids that stay: a cluster keeps the id most of its records had, and what changed is written down."""
 
 import hashlib
+import hmac
+import itertools
 from datetime import date
 
 import numpy as np
@@ -9,7 +11,7 @@ import pandas as pd
 CHANGES = ("change_no", "as_of", "change", "person_id", "other_id", "records")
 
 
-def stable_ids(current: pd.DataFrame, previous: pd.DataFrame | None = None) -> pd.DataFrame:
+def stable_ids(current: pd.DataFrame, previous: pd.DataFrame | None = None, key: str = "") -> pd.DataFrame:
     """Give each cluster a person_id, inherited by the largest overlap of records.
 
     Parameters
@@ -18,6 +20,9 @@ def stable_ids(current: pd.DataFrame, previous: pd.DataFrame | None = None) -> p
         source, source_id, cluster; one row an id.
     previous : DataFrame, optional
         source, source_id, person_id of the last run.
+    key : str
+        A secret for new ids. Without one, who knows an id of a source (it may be an e-mail address) can compute the
+        person's id: a pseudonym, not a secret.
 
     Returns
     -------
@@ -47,12 +52,13 @@ def stable_ids(current: pd.DataFrame, previous: pd.DataFrame | None = None) -> p
             heirs[cluster] = old_id
             used.add(old_id)
     taken = set() if previous is None else set(previous["person_id"])
-    heads = table.loc[first, ["source", "source_id"]]
-    for cluster, (source, source_id) in enumerate(heads.itertuples(index=False)):
+    heads = (table.loc[first, column].tolist() for column in ("source", "source_id"))
+    for cluster, (source, source_id) in enumerate(zip(*heads, strict=True)):
         if cluster not in heirs:
-            heirs[cluster] = _fresh(source, source_id, taken)
+            heirs[cluster] = _fresh(f"{source}\x1f{source_id}", taken, key)
             taken.add(heirs[cluster])
-    table["person_id"] = place.map(heirs)
+    names = pd.Series([heirs[cluster] for cluster in range(len(heirs))], dtype="str")
+    table["person_id"] = names.take(place).array
     return table
 
 
@@ -78,34 +84,33 @@ def changes(
         was made of records of other_id), *moved* (records went from other_id, which lives on, to person_id), *gained*
         (new records of a person known before), *gone* (no record is left).
     """
-    living = set(ids["person_id"])
     before = set() if previous is None else set(previous["person_id"])
     person, persons = pd.factorize(ids["person_id"])
     old, olds = pd.factorize(ids["old_id"])  # -1 where there is none
     pair, records = np.unique(person * (len(olds) + 1) + old + 1, return_counts=True)
     person, old = pair // (len(olds) + 1), pair % (len(olds) + 1)
+    # Numbers are compared, not texts: old 0 is none, and person -1 of an old id is one that no longer lives.
+    persons = pd.Index(persons, dtype=object)
+    lives = np.r_[-1, persons.get_indexer(pd.Index(olds, dtype=object))]
+    changed = person != lives[old]
+    person, old, records = person[changed], old[changed], records[changed]
+    fresh, nameless, alive = ~persons.isin(before)[person], old == 0, lives[old] >= 0
+    made_of_old = np.zeros(len(persons), dtype=bool)
+    made_of_old[person[fresh & ~nameless]] = True
+    kind = np.select(
+        [nameless & fresh & ~made_of_old[person], nameless, fresh & alive, alive],
+        ["new", "gained", "split", "moved"],
+        default="merged",
+    )
     flow = pd.DataFrame(
         {
-            "person_id": np.asarray(persons, dtype=object)[person],
+            "person_id": persons.to_numpy()[person],
             "old_id": np.array(["", *olds], dtype=object)[old],
             "records": records,
         }
     )
-    flow = flow[flow["person_id"] != flow["old_id"]]
-    fresh, nameless = ~flow["person_id"].isin(before), flow["old_id"] == ""
-    made_of_old = set(flow.loc[fresh & ~nameless, "person_id"])
-    kind = np.select(
-        [
-            nameless & fresh & ~flow["person_id"].isin(made_of_old),
-            nameless,
-            fresh & flow["old_id"].isin(living),
-            flow["old_id"].isin(living),
-        ],
-        ["new", "gained", "split", "moved"],
-        default="merged",
-    )
     rows = flow.assign(change=kind, other_id=flow["old_id"].where(~nameless, None))
-    gone = sorted(before - living - set(ids["old_id"].dropna()))
+    gone = sorted(before - set(persons) - set(ids["old_id"].dropna()))
     rows = pd.concat([rows, pd.DataFrame({"person_id": gone, "change": "gone", "other_id": None, "records": 0})])
     number = 1 if history is None or not len(history) else int(history["change_no"].max()) + 1
     rows = rows.assign(change_no=number, as_of=pd.Timestamp(as_of))[list(CHANGES)]
@@ -136,10 +141,9 @@ def aliases(history: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"alias": list(heir), "person_id": [last(person) for person in heir]}, dtype=object)
 
 
-def _fresh(source: str, source_id: str, taken: set[str]) -> str:
-    for turn in range(1_000_000):
-        text = f"{source}\x1f{source_id}" + (f"\x1f{turn}" if turn else "")
-        found = hashlib.sha256(text.encode()).hexdigest()[:16]
-        if found not in taken:
-            return found
-    raise AssertionError("a million digests of one record are taken")
+def _fresh(record: str, taken: set[str], key: str) -> str:
+    for turn in itertools.count():
+        text = (record + (f"\x1f{turn}" if turn else "")).encode()
+        digest = hmac.digest(key.encode(), text, "sha256").hex() if key else hashlib.sha256(text).hexdigest()
+        if digest[:16] not in taken:
+            return digest[:16]

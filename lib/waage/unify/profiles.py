@@ -45,10 +45,13 @@ def profiles(con, names: pd.DataFrame | None = None) -> pd.DataFrame:
         Frozen counts (`Model.names`); without them they are counted here.
     """
 
-    def every(column: str) -> str:
+    def every(column: str, where: str = "true") -> str:
         # The most frequent first: a group's second e-mail is its second mailbox rather than a misspelling of the first.
-        counted = f"list_transform(map_entries(histogram({column})), lambda e: {{'n': -e.value, 'value': e.key}})"
-        return f"coalesce(list_transform(list_sort({counted}), lambda e: e.value), [])"
+        found = f"list({column}) FILTER ({column} IS NOT NULL AND {where})"
+        entries = f"map_entries(list_histogram({found}))"
+        counted = f"list_transform({entries}, lambda e: {{'n': -e.value, 'value': e.key}})"
+        several = f"list_transform(list_sort({counted}), lambda e: e.value)"
+        return f"CASE WHEN len({found}) > 1 THEN {several} ELSE coalesce({found}, []) END"
 
     free = ", ".join(
         f"CASE WHEN {name} NOT IN (SELECT value FROM blocked WHERE identifier = '{name}') THEN {name} END "
@@ -65,11 +68,10 @@ def profiles(con, names: pd.DataFrame | None = None) -> pd.DataFrame:
           FROM records r JOIN node_group g USING (node) LEFT JOIN personal p USING (source)
         ), lists AS (
           SELECT grp AS unique_id, arg_max(node, (filled, -node)) AS best,
-            coalesce(mode(first_name ORDER BY first_name) FILTER (length(first_name) > 1), min(first_name))
-              AS first_name,
+            coalesce({every("first_name", "length(first_name) > 1")}[1], min(first_name)) AS first_name,
             arg_max(last_name, (updated_at, record)) FILTER (last_name IS NOT NULL) AS last_name,
             min(last_name) AS one_last, max(last_name) AS other_last,
-            mode(birth_date ORDER BY birth_date) AS birth_date,
+            {every("birth_date")}[1] AS birth_date,
             arg_max(city, (updated_at, record)) FILTER (city IS NOT NULL) AS city,
             arg_max(house_no, (updated_at, record)) FILTER (house_no IS NOT NULL) AS house_no,
             {every("free_email")} AS emails, {every("free_phone")} AS phones, {every("address")} AS addresses,
@@ -79,7 +81,9 @@ def profiles(con, names: pd.DataFrame | None = None) -> pd.DataFrame:
         SELECT * EXCLUDE (one_last, other_last),
           CASE WHEN other_last <> last_name THEN other_last WHEN one_last <> last_name THEN one_last END AS last_name_2,
           emails[1] AS email_1, emails[2] AS email_2, phones[1] AS phone_1, phones[2] AS phone_2,
-          addresses[1] AS address_1, addresses[2] AS address_2, postcodes[1] AS postcode_1,
+          -- Numbers: addresses are only ever equal or not, and Splink carries them twice.
+          CASE WHEN len(addresses) > 0 THEN hash(addresses[1]) END AS address_1,
+          CASE WHEN len(addresses) > 1 THEN hash(addresses[2]) END AS address_2, postcodes[1] AS postcode_1,
           postcodes[2] AS postcode_2, streets[1] AS street_1, streets[2] AS street_2,
           split_part(email_1, '@', 1) AS mailbox, split_part(email_1, '@', 2) AS mail_domain,
           regexp_replace(email_1, '[^0-9]', '', 'g') AS mail_digits
@@ -110,10 +114,15 @@ def candidates(con) -> None:
     """Write the table `candidates` (l, r): groups that share a blocking key."""
     keys = " UNION ALL ".join(f"SELECT unique_id, {key} AS key FROM profiles" for key in KEYS)
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE block_keys AS
-        SELECT unique_id, key FROM (SELECT DISTINCT unique_id, hash(key) AS key FROM ({keys}) WHERE key IS NOT NULL)
-        QUALIFY count(*) OVER (PARTITION BY key) <= {BLOCK}"""
+        f"""CREATE OR REPLACE TEMP TABLE every_key AS
+        SELECT DISTINCT unique_id, hash(key) AS key FROM ({keys}) WHERE key IS NOT NULL"""
     )
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE block_keys AS
+        SELECT * FROM every_key WHERE key IN (
+          SELECT key FROM every_key GROUP BY key HAVING count(*) BETWEEN 2 AND {BLOCK})"""
+    )
+    con.execute("DROP TABLE every_key")
     con.execute(
         """CREATE OR REPLACE TEMP TABLE candidates AS
         SELECT DISTINCT x.unique_id AS l, y.unique_id AS r FROM block_keys x JOIN block_keys y

@@ -1,4 +1,4 @@
-"""How good the links are, without anybody knowing the truth: errors expected, contradictions, recall, sensitivity."""
+"""How good the links are, without anybody knowing the truth: errors expected, contradictions, what cannot be linked."""
 
 import re
 from typing import NamedTuple

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -77,6 +78,8 @@ class State:
         Fan-out limits, frozen with the model.
     vetoes : tuple of str or None
         Fields whose contradiction separates two ids, frozen too.
+    links : DataFrame or None
+        source_a, source_id_a, source_b, source_id_b: what the model linked.
     identity_map : DataFrame or None
         source, source_id, person_id.
     changes : DataFrame or None
@@ -86,6 +89,7 @@ class State:
     model: Model | None = None
     limits: Limits | None = None
     vetoes: tuple[str, ...] | None = None
+    links: pd.DataFrame | None = None
     identity_map: pd.DataFrame | None = None
     changes: pd.DataFrame | None = None
 
@@ -136,6 +140,7 @@ def resolve(
     state: State = State(),
     decisions: Sequence[Decision] = (),
     as_of: date | None = None,
+    id_key: str = "",
 ) -> Resolution:
     """Find the persons behind the ids of all sources.
 
@@ -151,6 +156,8 @@ def resolve(
     decisions : sequence of Decision
     as_of : date, optional
         Day of the extract, written to the changes.
+    id_key : str
+        As in `waage.unify.ids.stable_ids`.
 
     Returns
     -------
@@ -161,15 +168,15 @@ def resolve(
     limits, blocked = block(con, limits=state.limits, junk=settings.junk)
     vetoes = trusted_vetoes(con) if state.vetoes is None else state.vetoes
     rule_edges(con, vetoes)
-    found = con.execute("SELECT a, b, ranks, contradicted FROM rule_edges ORDER BY a, b").df()
+    found = con.execute(
+        """SELECT a, b, ranks[1]::DOUBLE AS rank, contradicted IS NULL AS sound FROM rule_edges ORDER BY a, b"""
+    ).df()
     held = _held(con, settings.most)
-    sound = found["contradicted"].isna().to_numpy()
-    a, b = found["a"].to_numpy(), found["b"].to_numpy()
-    first = found["ranks"].str[0].to_numpy(dtype=float, na_value=0.0)
+    a, b, first, sound = (found[column].to_numpy() for column in ("a", "b", "rank", "sound"))
     grow = _Grow(con, n, held, vetoes, settings)
     groups = grow(a[sound], b[sound], -first[sound], [], [])
 
-    pairs, model, trained = _compare(con, n, groups, state.model, settings.seed)
+    pairs, model, trained = _compare(con, n, groups, state.model, settings.seed, state.links)
     linking = pairs["weight"].to_numpy() >= _bits(settings.threshold)
     linked, separated, unknown = _decided(con, decisions)
     if unknown:
@@ -179,16 +186,20 @@ def resolve(
     strength = np.concatenate([np.full(len(linked), np.inf), 1000 - first[sound], pairs["weight"].to_numpy()[linking]])
     label = grow(*ends, strength, linked, separated)
 
-    _write_edges(con, found, pairs, linked, separated, label, settings)
+    _write_edges(con, pairs, linked, separated, label, settings)
     rules = _rule_table(con)
     con.execute("UPDATE edges SET probability = r.probability FROM rule_probability r WHERE edges.rank = r.rank "
                 "AND edges.checkable = r.checkable")  # fmt: skip
     nodes = con.execute("SELECT source, source_id FROM nodes ORDER BY node").df()
-    named = stable_ids(nodes.assign(cluster=label), state.identity_map)
+    named = stable_ids(nodes.assign(cluster=label), state.identity_map, id_key)
     history = changes(named, state.changes, state.identity_map, as_of or date.today())
     _write_map(con, named, label)
     table = records.get_backend().table
     kept = named[["source", "source_id", "person_id"]]
+    links = con.execute(
+        """SELECT source_a, source_id_a, source_b, source_id_b FROM resolved_edges
+        WHERE rule = 'model' AND status = 'linked' ORDER BY ALL"""
+    ).df()
     if not len(pairs) and not len(found):
         notes.append("No two ids share a name, a number or an address: every id is a person of its own.")
     return Resolution(
@@ -197,7 +208,7 @@ def resolve(
         blocked,
         rules,
         history,
-        replace(state, model=model, limits=limits, vetoes=vetoes, identity_map=kept, changes=history),
+        replace(state, model=model, limits=limits, vetoes=vetoes, links=links, identity_map=kept, changes=history),
         trained,
         notes,
     )
@@ -206,7 +217,6 @@ def resolve(
 def _nodes(con, records: ir.Table, ids: ir.Table | None) -> tuple[int, list[str]]:
     """Write `records` (with `node`) and `nodes` (one row an id: its newest first name, surname and birth date)."""
     backend = records.get_backend()
-    backend.create_table("normalised", records, temp=True, overwrite=True)
     every = records.select("source", "source_id")
     if ids is not None:
         every = every.union(ids.select("source", "source_id").filter(ids.source_id.notnull()))
@@ -215,33 +225,31 @@ def _nodes(con, records: ir.Table, ids: ir.Table | None) -> tuple[int, list[str]
         """CREATE OR REPLACE TEMP TABLE every_id AS
         SELECT (row_number() OVER (ORDER BY source, source_id) - 1)::BIGINT AS node, * FROM every_id"""
     )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE records AS "
-        "SELECT r.* REPLACE (coalesce(r.updated_at, TIMESTAMP '1900-01-01') AS updated_at), i.node "
-        "FROM normalised r JOIN every_id i USING (source, source_id)"
-    )
-    con.execute("DROP TABLE normalised")
+    dated = records.mutate(updated_at=records.updated_at.fill_null(ibis.timestamp("1900-01-01 00:00:00")))
+    dated = dated.join(backend.table("every_id"), ["source", "source_id"])
+    backend.create_table("records", dated, temp=True, overwrite=True)
     con.execute(
         """CREATE OR REPLACE TEMP TABLE nodes AS
-        SELECT i.node, i.source, i.source_id,
+        SELECT i.node, any_value(i.source) AS source, any_value(i.source_id) AS source_id,
           coalesce(
             arg_max(first_name, (updated_at, record)) FILTER (length(first_name) > 1),
             arg_max(first_name, (updated_at, record)) FILTER (first_name IS NOT NULL)
           ) AS first_name,
           arg_max(last_name, (updated_at, record)) FILTER (last_name IS NOT NULL) AS last_name,
           arg_max(birth_date, (updated_at, record)) FILTER (birth_date IS NOT NULL) AS birth_date
-        FROM every_id i LEFT JOIN records r USING (node) GROUP BY ALL"""
+        FROM every_id i LEFT JOIN records r USING (node) GROUP BY i.node"""
     )
+    con.execute("DROP TABLE every_id")
     bare = con.execute(
-        """SELECT source, count(*) AS ids FROM every_id GROUP BY source
+        """SELECT source, count(*) AS ids FROM nodes GROUP BY source
         HAVING source NOT IN (
           SELECT source FROM records
           WHERE coalesce(email, phone, loyalty_id, device_id, last_name || birth_date, last_name || street) IS NOT NULL)
         ORDER BY source"""
     ).fetchall()
     notes = [
-        f"Source {source} gives nothing that could link its {ids:,} ids (no e-mail, phone, card, name with birth date "
-        "or address): each stays a person of its own."
+        f"No rule can link the {ids:,} ids of source {source}: it gives no e-mail, phone, card, device, and no name "
+        "with a birth date or address."
         for source, ids in bare
     ]
     return con.execute("SELECT count(*) FROM nodes").fetchone()[0], notes
@@ -307,7 +315,7 @@ def _held(con, most: Iterable[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _compare(
-    con, n: int, groups: np.ndarray, model: Model | None, seed: int
+    con, n: int, groups: np.ndarray, model: Model | None, seed: int, links: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, Model | None, bool]:
     """Score the groups that rules left apart; returns pairs of their best-known ids, with the model used."""
     con.register("grouped", pd.DataFrame({"node": np.arange(n), "grp": groups}))
@@ -328,11 +336,16 @@ def _compare(
             "SELECT DISTINCT unnest([l, r]) AS node, node AS grp FROM anchors"
         )
         profiles(con)
-        con.execute("CREATE OR REPLACE TEMP TABLE single_profiles AS SELECT * FROM profiles")
+        con.execute("DROP TABLE IF EXISTS single_profiles")
+        con.execute("ALTER TABLE profiles RENAME TO single_profiles")
     con.execute("CREATE OR REPLACE TEMP TABLE node_group AS SELECT * FROM grouped")
     con.unregister("grouped")
     names = profiles(con, model.names if model else None)
     candidates(con)
+    if links is not None and len(links):
+        _add_candidates(con, links)
+    for column in ("emails", "phones", "addresses", "postcodes", "streets"):
+        con.execute(f"ALTER TABLE profiles DROP COLUMN {column}")  # only candidates needs all of them
     if not con.execute("SELECT count(*) FROM candidates").fetchone()[0]:
         nothing = pd.DataFrame(columns=["l", "r", "weight", "agreed", "contradicted", "a", "b"])
         return nothing.astype({"a": "int64", "b": "int64", "weight": float}), model, False
@@ -347,6 +360,24 @@ def _compare(
     )
     pairs = pairs.assign(a=ends.min(axis=1), b=ends.max(axis=1))
     return pairs, model, trained
+
+
+def _add_candidates(con, links: pd.DataFrame) -> None:
+    """Compare again what the model linked in the last run, however full the blocking keys have become since.
+
+    Whether it links them again is for the evidence to say: a candidate is no link.
+    """
+    con.register("last_links", links)
+    con.execute(
+        """INSERT INTO candidates
+        SELECT DISTINCT least(g.grp, h.grp), greatest(g.grp, h.grp) FROM last_links l
+        JOIN nodes x ON x.source = l.source_a AND x.source_id = l.source_id_a
+        JOIN nodes y ON y.source = l.source_b AND y.source_id = l.source_id_b
+        JOIN node_group g ON g.node = x.node JOIN node_group h ON h.node = y.node
+        WHERE g.grp <> h.grp
+        EXCEPT SELECT l, r FROM candidates"""
+    )
+    con.unregister("last_links")
 
 
 def _accounts(con) -> list[str]:
@@ -371,26 +402,13 @@ def _decided(con, decisions: Sequence[Decision]) -> tuple[np.ndarray, np.ndarray
     con.unregister("decided")
     pairs = np.sort(found[["a", "b"]].to_numpy(dtype=np.int64), axis=1)
     link = (found["action"] == "link").to_numpy()
-    return pairs[link], pairs[~link], len(rows) - len(found)
+    # What is decided twice, or either way round, is decided once.
+    return np.unique(pairs[link], axis=0), np.unique(pairs[~link], axis=0), len(rows) - len(found)
 
 
-def _write_edges(con, found, pairs, linked, separated, label, settings: Settings) -> None:
-    """Write `edges` (nodes, numbers) and `resolved_edges`, the evidence for each link."""
-    same = lambda a, b: label[a] == label[b]  # noqa: E731
-    rule = pd.DataFrame(
-        {
-            "a": found["a"],
-            "b": found["b"],
-            "rank": found["ranks"].str[0].astype("int64"),
-            "weight": np.nan,
-            "agreed": found["ranks"].map(lambda ranks: ", ".join(RULES[rank].name for rank in ranks)),
-            "contradicted": found["contradicted"].astype(object),
-        }
-    )
-    rule["status"] = np.where(
-        found["contradicted"].isna() & same(found["a"].to_numpy(), found["b"].to_numpy()), "linked", "vetoed"
-    )
-    together = same(pairs["a"].to_numpy(), pairs["b"].to_numpy())
+def _write_edges(con, pairs, linked, separated, label, settings: Settings) -> None:
+    """Write `edges` (nodes, numbers), the evidence for each link."""
+    together = label[pairs["a"].to_numpy()] == label[pairs["b"].to_numpy()]
     enough = pairs["weight"].to_numpy() >= _bits(settings.threshold)
     doubt = pairs["weight"].to_numpy() >= _bits(settings.review_from)
     model = pairs[["a", "b", "weight", "agreed", "contradicted"]].assign(rank=len(RULES))
@@ -402,18 +420,28 @@ def _write_edges(con, found, pairs, linked, separated, label, settings: Settings
     decided["status"] = np.r_[np.full(len(linked), "linked"), np.full(len(separated), "separated")].astype(object)
     columns = ["a", "b", "rank", "weight", "agreed", "contradicted", "status"]
     frame = pd.concat(
-        [part[columns].astype({"weight": float}) for part in (rule, model, decided) if len(part)] or [rule[columns]]
+        [part[columns].astype({"weight": float}) for part in (model, decided) if len(part)] or [decided[columns]]
     )
     con.register("edge_frame", frame.astype({"agreed": object, "contradicted": object, "status": object}))
+    con.register("labels", pd.DataFrame({"node": np.arange(len(label)), "label": label}))
+    names = "[" + ", ".join(f"'{rule.name}'" for rule in RULES) + "]"
     con.execute(
-        """CREATE OR REPLACE TEMP TABLE edges AS
-        SELECT e.a, e.b, e.rank::BIGINT AS rank, e.weight::DOUBLE AS weight, e.agreed::VARCHAR AS agreed,
-          e.contradicted::VARCHAR AS contradicted, e.status::VARCHAR AS status,
-          (length(x.first_name) > 1 AND length(y.first_name) > 1) IS TRUE AS checkable,
+        f"""CREATE OR REPLACE TEMP TABLE edges AS
+        WITH every AS (
+          SELECT a, b, ranks[1]::BIGINT AS rank, NULL::DOUBLE AS weight,
+            array_to_string(list_transform(ranks, lambda rank: {names}[rank + 1]), ', ') AS agreed, contradicted,
+            CASE WHEN contradicted IS NULL AND x.label = y.label THEN 'linked' ELSE 'vetoed' END AS status
+          FROM rule_edges JOIN labels x ON x.node = a JOIN labels y ON y.node = b
+          UNION ALL
+          SELECT a, b, rank::BIGINT, weight::DOUBLE, agreed::VARCHAR, contradicted::VARCHAR, status::VARCHAR
+          FROM edge_frame
+        )
+        SELECT e.*, (length(x.first_name) > 1 AND length(y.first_name) > 1) IS TRUE AS checkable,
           CASE WHEN e.rank < 0 THEN 1.0 WHEN weight IS NOT NULL THEN 1 / (1 + pow(2.0, -weight)) END AS probability
-        FROM edge_frame e JOIN nodes x ON x.node = e.a JOIN nodes y ON y.node = e.b"""
+        FROM every e JOIN nodes x ON x.node = e.a JOIN nodes y ON y.node = e.b"""
     )
     con.unregister("edge_frame")
+    con.unregister("labels")
 
 
 def _rule_table(con) -> pd.DataFrame:

@@ -27,10 +27,10 @@ _NAME = "CASE WHEN length(first_name) > 1 THEN first_name || '|' || last_name EN
 RULES = (
     Rule("loyalty_card", "loyalty_id", "loyalty_id"),
     Rule("email", "email", "email"),
-    Rule("device", "device_id", "device_id"),
     Rule("phone_initial", "phone || '|' || initial", "phone"),
     Rule("name_birth_date", f"{_NAME} || '|' || birth_date"),
     Rule("name_address", f"{_NAME} || '|' || street || '|' || coalesce(house_no, '') || '|' || postcode"),
+    Rule("device", "device_id", "device_id"),
 )
 """In order of strength. Before the first one, rows of one source id are one id ("same account")."""
 

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pandas as pd
 
 from waage.errors import WaageError, did_you_mean
+from waage.unify.decisions import read_decisions
 from waage.unify.review import DECISION, VERDICTS
 
 
@@ -59,7 +61,13 @@ def read_verdicts(path: Path, sample: pd.DataFrame) -> pd.Series:
 
 
 def append_decisions(path: Path, decisions: pd.DataFrame) -> int:
-    """Append decisions to a CSV that is there or not; what already is a pair's last decision is not repeated."""
+    """Append decisions to a CSV that is there or not; what already is a pair's last decision is not repeated.
+
+    Raises
+    ------
+    WaageError
+        When the file would contradict itself; it stays as it is.
+    """
     names, rows, delimiter = _read_csv(path) if path.is_file() else (DECISION, [], ",")
     if missing := [name for name in DECISION if name not in names]:
         raise WaageError(f"{path.name}: column {', '.join(missing)} is missing; its columns are {names}")
@@ -72,8 +80,14 @@ def append_decisions(path: Path, decisions: pd.DataFrame) -> int:
     elif not path.read_bytes().endswith(b"\n"):
         text.write("\n")
     writer.writerows(new)
-    with path.open("a", encoding="utf-8", newline="") as file:
-        file.write(text.getvalue())
+    # What the next run would refuse is refused now, and the file stays as it is.
+    whole = path.with_name(f".{path.name}")
+    whole.write_bytes((path.read_bytes() if path.is_file() else b"") + text.getvalue().encode())
+    try:
+        read_decisions(whole, path.name)
+        os.replace(whole, path)
+    finally:
+        whole.unlink(missing_ok=True)
     return len(new)
 
 

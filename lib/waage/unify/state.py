@@ -17,17 +17,17 @@ Part = pd.DataFrame | dict | None
 
 def state_parts(state: State) -> Iterator[tuple[str, Part]]:
     """Yield name and content of all that a state consists of; `state_from` puts it together again."""
-    if state.model is not None:
-        frozen = {
-            "version": VERSION,
-            "prior": state.model.prior,
-            "accounts": list(state.model.accounts),
-            "limits": asdict(state.limits),
-            "vetoes": list(state.vetoes),
-            "weights": state.model.weights.to_dict("records"),
-        }
-        yield "identity_model", frozen
-        yield "identity_names", state.model.names
+    model = state.model
+    if state.limits is not None:
+        yield "identity_limits", {"version": VERSION, **asdict(state.limits), "vetoes": list(state.vetoes)}
+    # Without a model, too: one kept earlier must not be used again.
+    weights = {} if model is None else {
+        "prior": model.prior, "accounts": list(model.accounts), "weights": model.weights.to_dict("records"),
+    }  # fmt: skip
+    yield "identity_model", {"version": VERSION, **weights}
+    if model is not None:
+        yield "identity_names", model.names
+    yield "identity_links", state.links
     yield "identity_map", state.identity_map
     yield "identity_changes", state.changes
 
@@ -47,19 +47,21 @@ def state_from(kept: Callable[[str], Part], retrain: bool = False) -> State:
     WaageError
         When the model was kept by a version that this one does not read.
     """
-    ids = {"identity_map": kept("identity_map"), "changes": kept("identity_changes")}
-    frozen, names = kept("identity_model"), kept("identity_names")
-    if retrain or frozen is None or names is None:
+    names = {"links": "identity_links", "identity_map": "identity_map", "changes": "identity_changes"}
+    ids: dict = {name: kept(file) for name, file in names.items()}
+    if retrain:
         return State(**ids)
-    if frozen["version"] != VERSION:
-        raise WaageError(
-            f"state/identity_model.json has version {frozen['version']}, this workbench writes {VERSION}: "
-            "run once with retrain"
-        )
-    weights = pd.DataFrame(frozen["weights"])
-    return State(
-        model=Model(frozen["prior"], weights, names, tuple(frozen["accounts"])),
-        limits=Limits(**frozen["limits"]),
-        vetoes=tuple(frozen["vetoes"]),
-        **ids,
-    )
+    frozen = {name: kept(f"identity_{name}") or {} for name in ("limits", "model")}
+    for name, part in frozen.items():
+        if part and part["version"] != VERSION:
+            raise WaageError(
+                f"state/identity_{name}.json has version {part['version']}, this workbench writes {VERSION}: "
+                "run once with retrain"
+            )
+    limits, model = frozen["limits"], frozen["model"]
+    if limits:
+        ids |= {"limits": Limits(limits["names"], limits["records"]), "vetoes": tuple(limits["vetoes"])}
+    if "weights" in model:
+        weights = pd.DataFrame(model["weights"])
+        ids["model"] = Model(model["prior"], weights, kept("identity_names"), tuple(model["accounts"]))
+    return State(**ids)

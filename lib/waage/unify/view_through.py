@@ -9,10 +9,13 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.errors import Refusal, WaageError
+from waage.errors import WaageError
 from waage.privacy import mask_small
 
 LEVELS = ("product", "category")
+_COLUMNS = (
+    "days level measure base persons total share placebo_share lift low high placebo_shift_days uncovered anonymous"
+)
 FEWEST_HITS = 10  # persons with a hit from which normal quantiles are used (a judgement)
 _MONEY = "decimal(18, 4)"
 _TEXTS = {
@@ -86,8 +89,6 @@ def view_through(
     ------
     WaageError
         When the windows would overlap, or a length is not positive.
-    Refusal
-        When there is no view with a known person.
 
     Notes
     -----
@@ -133,7 +134,7 @@ def view_through_curve(
     views = views.filter(views.person_id.notnull())
     views = views.select("person_id", "occurred_at", "category", product="product_id")
     if not views.count().execute():
-        raise Refusal("view_through: no event 'view' has a known person; join the identity map to events first")
+        return pd.DataFrame(columns=_COLUMNS.split())
     first, last = map(pd.Timestamp, covered or span.execute().iloc[0])
     reach = pd.Timedelta(days=placebo_shift_days + longest)
     lines = _store_lines(orders, order_lines, store_channels)

@@ -9,7 +9,7 @@ LIB = Path(__file__).resolve().parents[1] / "lib" / "waage"
 FLOORS = [
     {"__main__", "cli", "run", "manifest", "report", "pages", "markup"},
     {"study", "sources", "config", "notebook", "publication"},
-    {"unify", "rfm", "typology", "personas", "clv", "ix", "demo"},
+    {"unify", "rfm", "customer_base", "typology", "personas", "clv", "ix", "demo"},
     {"tables", "contract", "engine", "history", "stats", "privacy", "style", "errors"},
 ]
 MODULES = sorted(path for path in LIB.rglob("*.py") if path.name != "__init__.py" or path.parent != LIB)

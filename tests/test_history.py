@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from waage.errors import WaageError
 from waage.history import (
     customer_orders,
+    known_on,
     local_day,
     purchase_histories,
     rfm_summary,
@@ -149,3 +150,36 @@ def test_the_split_leaves_the_wanted_weeks_or_refuses(duck):
         split_day(table, date(2024, 12, 29), 50)
     with pytest.raises(WaageError, match="nothing to split"):
         split_day(table, date(2023, 1, 1))
+
+
+def test_what_was_known_on_a_day_holds_no_later_order_and_no_later_return(duck):
+    made = duck.sql("""
+        SELECT 's' AS source, o.*, CAST(o.d || ' 12:00:00' AS TIMESTAMP) AS ordered_at, 'C1' AS source_id,
+          'x' AS channel,
+          NULL::VARCHAR AS store_id
+        FROM (VALUES ('A', '2024-01-01', 50.0, 'placed'), ('B', '2024-02-01', 40.0, 'cancelled'),
+          ('C', '2024-03-01', 30.0, 'placed'), ('D', '2024-04-01', 20.0, 'placed')) o(order_id, d, revenue, status)""")
+    made = made.mutate(revenue=made.revenue.cast("decimal(18, 4)"))
+    people = duck.sql("SELECT 's' AS source, 'C1' AS source_id, 'P1' AS person_id")
+    back = duck.sql("""SELECT 's' AS source, r.order_id, r.amount::DECIMAL(18, 4) AS amount,
+          r.at::TIMESTAMP AS returned_at
+        FROM (VALUES ('A', 10.0, '2024-01-10 12:00:00'), ('A', 40.0, '2024-03-10 22:59:59'),
+          ('C', 30.0, '2024-03-31 22:00:00')) r(order_id, amount, at)""")
+    told = customer_orders(made, people, ZONE, back)
+
+    def at(day, **switch):
+        got = known_on(told, back, date.fromisoformat(day), ZONE, **switch).order_by("order_id").execute()
+        return dict(zip(got.order_id, zip(got.net_revenue.astype(float), got.counts, strict=True), strict=True))
+
+    assert at("2024-01-09") == {"A": (50, True)}
+    assert at("2024-02-01") == {"A": (40, True), "B": (0, False)}
+    assert at("2024-03-10") == {"A": (0, False), "B": (0, False), "C": (30, True)}, "half past 23 in Berlin"
+    assert at("2024-03-31")["C"] == (30, True) and at("2024-04-01")["C"] == (0, False), "the local day of the return"
+    assert at("2024-04-01", keep_returned=True)["C"] == (0, True)
+    assert known_on(told, None, date(2024, 4, 1), ZONE).net_revenue.sum().execute() == 100
+    assert (
+        known_on(told, back, date(2024, 4, 30), ZONE)
+        .order_by("order_id")
+        .execute()
+        .equals(told.order_by("order_id").execute())
+    )

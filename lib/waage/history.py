@@ -14,6 +14,11 @@ import pandas as pd
 from waage.engine import at_zone
 from waage.errors import Refusal
 
+_ORDER_COLUMNS = (
+    *("source", "order_id", "source_id", "person_id", "ordered_at", "day"),
+    *("channel", "status", "store_id", "revenue", "net_revenue", "counts"),
+)
+
 
 def to_utc(moment: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
     """Read a naive local time of `time_zone` as naive UTC."""
@@ -49,36 +54,55 @@ def customer_orders(
     """
     people = identity_map.select("source", "source_id", "person_id")
     table = orders.left_join(people, ["source", "source_id"]).drop("source_right", "source_id_right")
+    table = _with_returns(table.mutate(day=local_day(table.ordered_at, time_zone)), returns, time_zone, until, False)
+    return table.select(*_ORDER_COLUMNS)
+
+
+def known_on(
+    orders: ir.Table, returns: ir.Table | None, day: date, time_zone: str, keep_returned: bool = False
+) -> ir.Table:
+    """Return the orders as they were known on a day: none after it, and no return that came back after it.
+
+    Parameters
+    ----------
+    orders : ibis table
+        As `customer_orders` returns them, whatever returns they were made with.
+    returns : ibis table or None
+        As in the contract; None where the study has none.
+    day : date
+        The last day that is looked at. A cancellation has no time of its own in the contract and counts from
+        the order's day on.
+    time_zone : str
+    keep_returned : bool
+        Whether orders whose goods all came back still count.
+
+    Returns
+    -------
+    ibis table
+        As `customer_orders` returns them; net_revenue and counts as of `day`.
+    """
+    seen = orders.filter(orders.day <= day).drop("net_revenue", "counts")
+    return _with_returns(seen, returns, time_zone, day, keep_returned).select(*_ORDER_COLUMNS)
+
+
+def _with_returns(
+    table: ir.Table, returns: ir.Table | None, time_zone: str, until: date | None, keep_returned: bool
+) -> ir.Table:
     money = "decimal(18, 4)"
+    nothing = ibis.literal(0).cast(money)
     if returns is None:
-        table = table.mutate(returned=ibis.literal(0).cast(money))
+        table = table.mutate(returned=nothing)
     else:
         booked = returns.filter(returns.order_id.notnull())
         if until is not None:
             booked = booked.filter(local_day(booked.returned_at, time_zone) <= until)
         booked = booked.group_by("source", "order_id").agg(returned=booked.amount.sum().cast(money))
         table = table.left_join(booked, ["source", "order_id"]).drop("source_right", "order_id_right")
-        table = table.mutate(returned=table.returned.fill_null(ibis.literal(0).cast(money)))
+        table = table.mutate(returned=table.returned.fill_null(nothing))
     cancelled = table.status.fill_null("placed") == "cancelled"
-    net = ibis.ifelse(cancelled, ibis.literal(0).cast(money), (table.revenue - table.returned).cast(money))
-    return table.mutate(
-        day=local_day(table.ordered_at, time_zone),
-        net_revenue=net,
-        counts=~cancelled & ~((table.returned > 0) & (net <= 0)),
-    ).select(
-        "source",
-        "order_id",
-        "source_id",
-        "person_id",
-        "ordered_at",
-        "day",
-        "channel",
-        "status",
-        "store_id",
-        "revenue",
-        "net_revenue",
-        "counts",
-    )
+    net = ibis.ifelse(cancelled, nothing, (table.revenue - table.returned).cast(money))
+    gone = ibis.literal(False) if keep_returned else (table.returned > 0) & (net <= 0)
+    return table.mutate(net_revenue=net, counts=~cancelled & ~gone)
 
 
 def rfm_summary(orders: ir.Table, as_of: date, window_months: int = 0) -> ir.Table:

@@ -253,9 +253,13 @@ RESULTS: dict[str, tuple[str, ...]] = {
     "person_consents": ("person_id", "purpose", "channel", "contact_point"),
     "customer_orders": ("source", "order_id"),
     "rfm": ("person_id",),
+    "rfm_migration": ("from_segment", "to_segment"),
+    "segments": ("segment",),
     "clv": ("person_id",),
     "clv_backtest": ("window", "model", "metric"),
     "clv_model": ("window", "time_unit", "model", "parameter"),
+    "customer_base": ("month", "measure", "group"),
+    "cohorts": ("cohort", "age"),
     "customer_file": ("person_id",),
 }
 """Keys of the tables that notebooks write: one row for each, and the order on disk."""

@@ -162,9 +162,9 @@ def test_what_was_known_on_a_day_holds_no_later_order_and_no_later_return(duck):
     made = made.mutate(revenue=made.revenue.cast("decimal(18, 4)"))
     people = duck.sql("SELECT 's' AS source, 'C1' AS source_id, 'P1' AS person_id")
     back = duck.sql("""SELECT 's' AS source, r.order_id, r.amount::DECIMAL(18, 4) AS amount,
-          r.at::TIMESTAMP AS returned_at
+          r.back::TIMESTAMP AS returned_at
         FROM (VALUES ('A', 10.0, '2024-01-10 12:00:00'), ('A', 40.0, '2024-03-10 22:59:59'),
-          ('C', 30.0, '2024-03-31 22:00:00')) r(order_id, amount, at)""")
+          ('C', 30.0, '2024-03-31 22:00:00')) r(order_id, amount, back)""")
     told = customer_orders(made, people, ZONE, back)
 
     def at(day, **switch):

@@ -249,7 +249,7 @@ def test_a_publication_killed_anywhere_shows_the_old_set_or_the_new_one(make_stu
 
     monkeypatch.setattr(os, "replace", dying_replace)
     with contextlib.suppress(Killed):
-        publish(study.tables, study.stage, list(names), [])
+        publish(study.tables, study.stage, list(names), [], study.reports)
     monkeypatch.setattr(os, "replace", replace)
 
     def seen() -> set[str]:

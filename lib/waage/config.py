@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from waage.errors import WaageError, did_you_mean
+from waage.rfm.grids import read_grids
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class StudyConfig:
         How ids become persons: source_order (list), survivorship (attribute to strategy), junk (list of values that
         identify nobody), most (identifier to how many a person may hold), guest_sources, store_channels (lists),
         default_country.
+    rfm : dict
+        Segments: owner (who answers for their definitions), owners (segment to owner), grids (own segmentations,
+        see `waage.rfm.read_grids`).
     notebooks : dict of notebook name to its parameters
         Only what differs from a notebook's own defaults.
     """
@@ -68,6 +72,7 @@ class StudyConfig:
     seed: int = 7
     engine: dict = field(default_factory=lambda: {"kind": "duckdb", "memory": "auto", "threads": "auto"})
     unify: dict = field(default_factory=dict)
+    rfm: dict = field(default_factory=dict)
     notebooks: dict = field(default_factory=dict)
 
 
@@ -104,6 +109,7 @@ _MUST: dict[str, tuple[str, Callable[[object], bool]]] = {
     "seed": ("a whole number from 0", _whole(0, 2**32 - 1)),
     "engine": ("a mapping of kind, memory, threads", lambda value: isinstance(value, dict)),
     "unify": ("a mapping, see UNIFY in waage.config", lambda value: isinstance(value, dict)),
+    "rfm": ("a mapping of owner, owners and grids", lambda value: isinstance(value, dict)),
     "notebooks": (
         "a mapping of notebooks to their parameters",
         lambda value: isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()),
@@ -170,6 +176,7 @@ def read_config(file: Path, shown: str) -> StudyConfig:
             faults.append(f"unknown key 'unify.{key}'{did_you_mean(key, list(UNIFY))}")
         elif not UNIFY[key][1](value):
             faults.append(f"unify.{key} must be {UNIFY[key][0]}, not {value!r}")
+    faults += _faults_in_rfm(values["rfm"]) if isinstance(values.get("rfm"), dict) else []
     if isinstance(values.get("name"), str) and values["name"] != file.parent.name:
         faults.append(f"name is {values['name']!r}, but the folder is {file.parent.name!r}")
     values.setdefault("as_of", values.get("data_until"))
@@ -178,3 +185,17 @@ def read_config(file: Path, shown: str) -> StudyConfig:
     if faults:
         raise WaageError(f"{shown}:" + "".join(f"\n  - {fault}" for fault in faults))
     return StudyConfig(**values)
+
+
+def _faults_in_rfm(rfm: Mapping) -> list[str]:
+    wanted = {"owner": str, "owners": dict, "grids": dict}
+    faults = [f"unknown key 'rfm.{key}'{did_you_mean(key, list(wanted))}" for key in rfm if key not in wanted]
+    for key, kind in wanted.items():
+        if key in rfm and not isinstance(rfm[key], kind):
+            faults.append(f"rfm.{key} must be a {'text' if kind is str else 'mapping'}, not {rfm[key]!r}")
+    for name, grid in rfm["grids"].items() if isinstance(rfm.get("grids"), dict) else ():
+        try:
+            read_grids({name: grid})
+        except WaageError as error:
+            faults.append(f"rfm.grids: {error}")
+    return faults

@@ -1,6 +1,7 @@
 """The one exception users see, and the hint that goes with a misspelt word."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 
@@ -24,3 +25,21 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 
 class Refusal(WaageError):
     """The data cannot carry what is asked of them: too few customers, too short a history. Not a fault."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A result that the data could not carry; false in a condition, so that a notebook can say the reason and go on."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def unless_refused(function: Callable, *args: object, **kwargs: object):
+    """Return what the function returns, or a `Refused` with the reason where it raises a `Refusal`."""
+    try:
+        return function(*args, **kwargs)
+    except Refusal as refusal:
+        return Refused(str(refusal))

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from waage.engine import at_zone
-from waage.errors import Refusal
+from waage.errors import Refusal, WaageError
 
 _ORDER_COLUMNS = (
     *("source", "order_id", "source_id", "person_id", "ordered_at", "day"),
@@ -105,41 +105,74 @@ def _with_returns(
     return table.mutate(net_revenue=net, counts=~cancelled & ~gone)
 
 
-def rfm_summary(orders: ir.Table, as_of: date, window_months: int = 0) -> ir.Table:
-    """Sum up each person's orders as recency, frequency and monetary value.
+def rfm_summary(
+    orders: ir.Table, as_of: date, window_months: int = 0, monetary: str = "net_revenue", recent_days: int = 90
+) -> ir.Table:
+    """Sum up each person's orders as recency, frequency and monetary value, in one pass over the orders.
 
     Parameters
     ----------
     orders : ibis table
-        As `customer_orders` returns them; orders after `as_of`, without a person or that do not count
-        are left out.
+        As `customer_orders` or `known_on` return them; orders after `as_of`, without a person or that do not
+        count are left out.
     as_of : date
         The day looked from.
     window_months : int
         Months before `as_of` in which orders count for frequency and monetary; 0 counts all. Recency
         always looks at the whole history, so a person without an order in the window has frequency 0.
+    monetary : {"net_revenue", "mean_order_value"}
+        The window's net revenue, or that divided by frequency (0 where frequency is 0).
+    recent_days : int
+        For `gap_days`.
 
     Returns
     -------
     ibis table
-        person_id, recency_days, frequency (orders), monetary (net revenue), first_day, last_day.
+        person_id; recency_days; frequency (orders in the window); monetary and net_revenue of the window (DECIMAL);
+        tenure_days (days since the first order); first_day, last_day; orders (in the whole history); gap_days: days
+        from the last order before the last `recent_days` days to the first one in them, NULL where either is missing.
     """
     seen = _seen(orders, as_of)
-    inside = seen.day.notnull()
+    money, nothing = "decimal(18, 4)", ibis.literal(0).cast("decimal(18, 4)")
+    recent = seen.day >= (pd.Timestamp(as_of) - pd.Timedelta(days=recent_days)).date()
+    sums = {
+        "first_day": seen.day.min(),
+        "last_day": seen.day.max(),
+        "orders": seen.count(),
+        "earlier": ibis.ifelse(recent, ibis.null("date"), seen.day).max(),
+        "return_day": ibis.ifelse(recent, seen.day, ibis.null("date")).min(),
+    }
     if window_months:
-        start = (pd.Timestamp(as_of) - pd.DateOffset(months=window_months)).date()
-        inside = seen.day > start
-    money = ibis.ifelse(inside, seen.net_revenue, ibis.literal(0).cast("decimal(18, 4)"))
-    table = seen.group_by("person_id").agg(
-        first_day=seen.day.min(),
-        last_day=seen.day.max(),
-        frequency=ibis.ifelse(inside, 1, 0).sum().cast("int64"),
-        monetary=money.sum().cast("decimal(18, 4)"),
+        inside = seen.day > months_before(as_of, window_months)
+        sums["frequency"] = ibis.ifelse(inside, 1, 0).sum().cast("int64")
+        sums["net_revenue"] = ibis.ifelse(inside, seen.net_revenue, nothing).sum().cast(money)
+    else:
+        sums["net_revenue"] = seen.net_revenue.sum().cast(money)
+    table = seen.group_by("person_id").agg(**sums)
+    if not window_months:
+        table = table.mutate(frequency=table.orders)
+    mean = ibis.ifelse(table.frequency > 0, (table.net_revenue / table.frequency).cast(money), nothing)
+    kinds = {"net_revenue": table.net_revenue, "mean_order_value": mean}
+    if monetary not in kinds:
+        raise WaageError(f"monetary: {monetary!r} is neither net_revenue nor mean_order_value")
+    today = ibis.literal(as_of)
+    return table.select(
+        "person_id",
+        recency_days=today.delta(table.last_day, unit="day"),
+        frequency=table.frequency,
+        monetary=kinds[monetary],
+        net_revenue=table.net_revenue,
+        tenure_days=today.delta(table.first_day, unit="day"),
+        first_day=table.first_day,
+        last_day=table.last_day,
+        orders=table.orders,
+        gap_days=table.return_day.delta(table.earlier, unit="day"),
     )
-    recency = ibis.literal(as_of).delta(table.last_day, unit="day")
-    return table.mutate(recency_days=recency).select(
-        "person_id", "recency_days", "frequency", "monetary", "first_day", "last_day"
-    )
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the same day of an earlier month, or that month's last."""
+    return (pd.Timestamp(day) - pd.DateOffset(months=months)).date()
 
 
 def purchase_histories(

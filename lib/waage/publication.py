@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 KEPT = "state"  # beside the tables, and inside a stage: what one run hands to the next
+DOCUMENTS = "documents"  # inside a stage: what lies beside the reports afterwards
 _JOURNAL = "commit.json"
 
 
@@ -43,8 +44,8 @@ def kept_path(tables: Path, name: str) -> Path | None:
     return None
 
 
-def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> None:
-    """Make a stage's tables visible, and stale ones invisible, in one step; with them what it keeps for the next run.
+def publish(tables: Path, stage: Path, staged: list[str], stale: list[str], reports: Path) -> None:
+    """Make a stage's tables visible, and stale ones invisible, in one step; with them what it keeps, and documents.
 
     Parameters
     ----------
@@ -52,10 +53,14 @@ def publish(tables: Path, stage: Path, staged: list[str], stale: list[str]) -> N
         The study's tables; a folder under it with the staged ones.
     staged, stale : list of str
         Names of tables.
+    reports : Path
+        Where documents go.
     """
     complete(tables)
     kept = sorted(file.name for file in (stage / KEPT).glob("*"))
+    documents = sorted(file.name for file in (stage / DOCUMENTS).glob("*"))
     journal = {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": stale, "kept": kept}
+    journal |= {"documents": documents, "reports": os.path.relpath(reports, tables)}
     write_json(tables / _JOURNAL, journal)
     complete(tables)
 
@@ -73,6 +78,10 @@ def complete(tables: Path) -> None:
         if (stage / KEPT / name).is_file():
             (tables.parent / KEPT).mkdir(exist_ok=True)
             os.replace(stage / KEPT / name, tables.parent / KEPT / name)
+    for name in journal.get("documents", ()):
+        if (stage / DOCUMENTS / name).is_file():
+            (tables / journal["reports"]).mkdir(parents=True, exist_ok=True)
+            os.replace(stage / DOCUMENTS / name, tables / journal["reports"] / name)
     for name in journal["removed"]:
         (tables / f"{name}.parquet").unlink(missing_ok=True)
     (tables / _JOURNAL).unlink()

@@ -226,6 +226,7 @@ def _notebook(name: str, entry: dict, study: dict, run_started: str | None) -> d
         "warnings": entry.get("warnings") or [],
         "report": entry.get("report"),
         "failed_report": entry.get("failed_report"),
+        "documents": entry.get("documents") or [],
     }
 
 

@@ -210,6 +210,7 @@ def _run_one(plan: Plan, name: str, results: list[Result], listener: Listener) -
         "warnings": said.get("warnings", []),
         "inputs": said.get("inputs", {}),
         "outputs": said.get("outputs", {}),
+        "documents": said.get("documents", []),
         "report": report.name if result.status == "done" else None,
         "failed_report": f"failed/{name}.html" if result.status == "failed" else None,
     }
@@ -247,7 +248,8 @@ def _execute(study: Study, notebook: Notebook, parameters: dict, entry: dict, li
                 _keep_failed(study, notebook, executed, entry)
             raise failure from error
         written = list(said["outputs"])
-        publish(study.tables, stage, written, [name for name in notebook.writes if name not in written])
+        stale = [name for name in notebook.writes if name not in written]
+        publish(study.tables, stage, written, stale, study.reports)
         os.replace(executed, study.reports / executed.name)
         os.replace(page, study.reports / page.name)
         for name in (executed.name, page.name):
@@ -350,7 +352,7 @@ def _write_customer_file(study: Study) -> dict | None:
     parts = {name: own.read(name) if own.has(name) else None for name in CUSTOMER_FILE.optional}
     table = privacy.customer_file(own.read("persons"), **parts)
     own.write("customer_file", table)
-    publish(study.tables, own.stage, ["customer_file"], [])
+    publish(study.tables, own.stage, ["customer_file"], [], study.reports)
     return {**own.outputs["customer_file"], "columns": list(table.columns)}
 
 

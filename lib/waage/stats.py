@@ -48,3 +48,30 @@ def wilson(k, n, confidence: float = 0.95):
     low = np.where(k == 0, share, (centre - half) / (1 + z**2 / size))
     high = np.where(k == n, share, (centre + half) / (1 + z**2 / size))
     return (low, high) if low.ndim else (float(low), float(high))
+
+
+def psi(reference, current) -> float:
+    """Return the population stability index of two distributions over the same bins.
+
+    Below .1 is usually read as stable, up to .25 as a shift to look into, above as another population. Two samples
+    of one population have about (bins - 1) (1 / n + 1 / m).
+
+    Parameters
+    ----------
+    reference, current : array of int, shape (bins,)
+        Cases per bin. Half a case is added to every bin, so that an empty one does not make the index infinite.
+
+    Raises
+    ------
+    WaageError
+        If the bins do not match or one side has no cases.
+
+    References
+    ----------
+    Siddiqi (2006), Credit Risk Scorecards, chapter 8; Yurdakul (2018), Statistical properties of the PSI.
+    """
+    p, q = np.asarray(reference, dtype=float), np.asarray(current, dtype=float)
+    if p.shape != q.shape or p.ndim != 1 or not p.sum() or not q.sum():
+        raise WaageError(f"psi: {p.size} and {q.size} bins with {p.sum():g} and {q.sum():g} cases; need both, alike")
+    p, q = ((cases + 0.5) / (cases + 0.5).sum() for cases in (p, q))
+    return float(((q - p) * np.log(q / p)).sum())

@@ -20,7 +20,7 @@ from waage.config import StudyConfig, read_config
 from waage.engine import DuckDBEngine, describe, open_engine, sha256
 from waage.errors import WaageError, did_you_mean
 from waage.notebook import Notebook, find_notebooks, given_parameters, namespace, pick
-from waage.publication import KEPT, complete, kept_path, publish, read_json, table_path, write_json
+from waage.publication import DOCUMENTS, KEPT, complete, kept_path, publish, read_json, table_path, write_json
 from waage.tables import TABLES, key_of
 
 
@@ -65,7 +65,14 @@ class Study:
         self.folder = root / "data" / config.name
         self.tables, self.state = self.folder / "tables", self.folder / "state"
         self.reports = root / "reports" / config.name
-        self._said: dict = {"headlines": [], "warnings": [], "inputs": {}, "outputs": {}, "finished": False}
+        self._said: dict = {
+            "headlines": [],
+            "warnings": [],
+            "inputs": {},
+            "outputs": {},
+            "documents": [],
+            "finished": False,
+        }
         self._written: set[str] = set()  # since the study was opened, over several finishes
 
     @classmethod
@@ -252,6 +259,14 @@ class Study:
             return None
         return pd.read_parquet(path) if path.suffix == ".parquet" else read_json(path)
 
+    def document(self, name: str, text: str) -> None:
+        """Stage a text for people, such as "segments.yaml"; it lies beside the reports when the notebook finishes."""
+        folder = self.stage / DOCUMENTS
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+        self._said["documents"] = sorted({*self._said["documents"], name})
+        self._save()
+
     @property
     def outputs(self) -> dict[str, dict]:
         """What was written so far: table name to rows, bytes and sha256."""
@@ -318,7 +333,7 @@ class Study:
         elif outputs:
             with self.alone():
                 stale = [name for name in self.notebook.writes if name not in self._written]
-                publish(self.tables, self.stage, list(outputs), stale)
+                publish(self.tables, self.stage, list(outputs), stale, self.reports)
             self._said["outputs"] = {}
 
     @contextlib.contextmanager

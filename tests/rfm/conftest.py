@@ -34,6 +34,9 @@ def make_customers(con):
                 "monetary": pa.array(
                     [None if amount is None else Decimal(amount) for amount in monetary], pa.decimal128(18, 4)
                 ),
+                "net_revenue": pa.array(
+                    [None if amount is None else Decimal(amount) for amount in monetary], pa.decimal128(18, 4)
+                ),
                 "first_day": pa.array(first, pa.date32()),
                 "last_day": pa.array(last, pa.date32()),
             }

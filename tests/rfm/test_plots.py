@@ -8,7 +8,7 @@ import pytest
 
 from waage import style
 from waage.errors import WaageError
-from waage.rfm import RF10, plot_grid, plot_segments
+from waage.rfm import LIFECYCLE, RF10, RFM11, Grid, fit_scores, plot_grid, plot_map, plot_segments, plot_stages
 
 matplotlib.use("Agg")
 
@@ -24,7 +24,7 @@ def close_figures():
 @pytest.fixture
 def counts():
     cells = [(r, f) for r in range(1, 6) for f in range(1, 6)]
-    table = pd.DataFrame(cells, columns=["r", "f"])
+    table = pd.DataFrame(cells, columns=["r", "y"])
     table["customers"] = np.arange(25) * 111.0 + 1000
     table["share"] = table.customers / table.customers.sum()
     table["revenue"] = table.customers * 1000
@@ -126,6 +126,53 @@ def test_negative_revenue_stays_inside_the_axes(segments):
 def test_segment_bars_need_their_columns(segments):
     with pytest.raises(WaageError, match="lacks 'share'"):
         plot_segments(segments.drop(columns="share"))
+
+
+def test_the_map_names_every_segment_and_writes_what_it_holds(segments):
+    segments["revenue"] = segments.customers * 1000
+    segments["customers_change"] = [0.19, -0.29, np.nan, 0.001, 11, *[0.5] * 5]
+    segments["revenue_change"] = 0.07
+    segments.loc[9, ["customers", "revenue", "customers_change", "revenue_change"]] = np.nan
+    ax = plot_map(RF10, segments)
+    shown = {" ".join(text.split()) for text in texts(ax)}
+    assert {style.label(segment) for segment in RF10.segments} <= shown
+    assert {"20 customers +19%", "30 customers −29%", "40 customers", "50 customers", "(±0%, +7%)", "(×12, +7%)"} <= shown
+    assert "€20k +7%" in shown and "hidden" in shown and "change" in ax.get_title()
+    german = plot_map(RF10, segments.assign(customers_change=np.nan, revenue_change=np.nan), language="de")
+    assert "20 Kunden" in texts(german) and "Vorjahr" not in german.get_title()
+
+
+def test_the_map_covers_every_cell_once_and_needs_no_numbers():
+    own = Grid("own", {"vip": ["22"], "rest": ["11", "12", "21"]}, scores=2)
+    for grid in (RF10, RFM11, own):
+        areas = [
+            (patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) for patch in plot_map(grid).patches
+        ]
+        cells = [
+            (x + 0.5 + i, y + 0.5 + j)
+            for x, y, width, height in areas
+            for i in range(int(width))
+            for j in range(int(height))
+        ]
+        scale = range(1, grid.scores + 1)
+        assert sorted(cells) == sorted((y, r) for r in scale for y in scale)
+
+
+def test_axes_say_days_and_orders_where_thresholds_are_given(make_customers, counts):
+    customers = make_customers([(str(i), i * 10, 1 + i % 9, "10") for i in range(50)])
+    scores = fit_scores(customers, r_breaks=(12.4, 30, 90, 365), f_breaks=(1, 2, 3, 6))
+    ax = plot_grid(counts, scores=scores)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["> 365", "91–365", "31–90", "13–30", "0–12"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "3", "4–6", "7+"]
+    assert "score" not in ax.get_xlabel() and "score" in plot_grid(counts).get_xlabel()
+
+
+def test_stage_bars_show_share_and_count_or_that_they_are_hidden():
+    table = pd.DataFrame({"lifecycle": LIFECYCLE, "customers": [100.0, 10, 20, 30, np.nan, 25, 15]})
+    table["share"] = table.customers / 200
+    ax = plot_stages(table, language="de")
+    assert texts(ax)[0].split() == [*style.percent(0.5, "de").split(), "(100)"] and texts(ax)[4] == "verdeckt"
+    assert [bar.get_width() for bar in ax.patches][:2] == [0.5, 0.05] and ax.patches[4].get_width() == 0
 
 
 def test_importing_the_subject_loads_no_plotting():

@@ -1,23 +1,63 @@
-"""Recency, frequency, monetary: scores that depend on the value alone, segments, lifecycle, charts."""
+"""Recency, frequency, monetary: customers on a day, scores that depend on the value alone, segments, migration."""
 
-from waage.rfm.plots import plot_grid, plot_segments
-from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, cut_points, fit_scores
-from waage.rfm.segments import LIFECYCLE, RF10, Grid, grid_counts, lifecycle, lifecycle_table, mask_grid, segment_table
+from waage.rfm.customers import LIFECYCLE, Customers, lifecycle
+from waage.rfm.documents import definitions, to_yaml
+from waage.rfm.findings import drift_finding, first_finding, limits_finding, migration_finding, orders_finding
+from waage.rfm.grids import RF10, RFM11, Grid, pick_grid, read_grids
+from waage.rfm.migration import Migration, migration
+from waage.rfm.plots import plot_grid, plot_map, plot_segments, plot_stages
+from waage.rfm.prediction import Prediction, predict_next
+from waage.rfm.return_curve import ReturnCurve, return_curve
+from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, cut_points, fit_scores, frozen_scores
+from waage.rfm.segments import (
+    Segmentation,
+    backtest_segments,
+    grid_counts,
+    lifecycle_table,
+    mask_grid,
+    orders_ahead,
+    segment_table,
+    with_change,
+)
 
 __all__ = [
     "FREQUENCY_BREAKS",
     "LIFECYCLE",
     "RF10",
+    "RFM11",
     "Bins",
+    "Customers",
     "Grid",
+    "Migration",
+    "Prediction",
+    "ReturnCurve",
     "Scores",
+    "Segmentation",
+    "backtest_segments",
     "cut_points",
+    "definitions",
+    "drift_finding",
+    "first_finding",
     "fit_scores",
+    "frozen_scores",
     "grid_counts",
     "lifecycle",
     "lifecycle_table",
+    "limits_finding",
     "mask_grid",
+    "migration",
+    "migration_finding",
+    "orders_ahead",
+    "orders_finding",
+    "pick_grid",
     "plot_grid",
+    "plot_map",
     "plot_segments",
+    "plot_stages",
+    "predict_next",
+    "read_grids",
+    "return_curve",
     "segment_table",
+    "to_yaml",
+    "with_change",
 ]

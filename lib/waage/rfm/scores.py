@@ -7,7 +7,8 @@ these counts, and a score is read off the value by comparing it with the cut poi
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -18,8 +19,10 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from waage.errors import Refusal, WaageError, did_you_mean
+from waage.stats import psi
 
 #: Fixed frequency bins 1, 2, 3, 4-6, 7 and more orders, for bases in which most people bought once and
 #: quantiles would put several cut points on one order. A judgement: change it where the business differs.
@@ -60,7 +63,10 @@ def cut_points(table: ir.Table, column: str, scores: int = 5) -> tuple[float, ..
     """
     _check_scores(scores)
     require_columns(table, [column], "cut_points")
-    return _quantiles(_count_values(table, column), scores)
+    counted, faults = _count_values(table, [column])
+    if faults:
+        raise WaageError(faults[0])
+    return _quantiles(counted[column], scores)
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,22 @@ class Scores:
         Bins of recency (days), frequency (orders) and monetary (net revenue, the study's currency).
     scores : int
         Number of scores; the highest is the best: most recent, most frequent, most revenue.
+    as_of : date or None
+        The reference date: the day the customers were looked at from.
+    version : int
+        Counts how often thresholds were fixed anew, from 1.
+    settings : mapping
+        What the thresholds were fixed for (window, kind of monetary value, given breaks); another setting needs
+        other thresholds.
     """
 
     r: Bins
     f: Bins
     m: Bins
     scores: int = 5
+    as_of: date | None = None
+    version: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         _check_scores(self.scores)
@@ -166,7 +182,8 @@ class Scores:
         Returns
         -------
         ibis table
-            A score is null where its value is null. Monetary of zero or less always scores 1.
+            A score is null where its value is null, and all are where recency is (a lead has no order to score).
+            Monetary of zero or less always scores 1.
 
         Raises
         ------
@@ -178,12 +195,52 @@ class Scores:
             **{measure: _score(customers, measure, getattr(self, measure).breaks, self.scores) for measure in _COLUMNS}
         )
 
+    def drift(self, customers: ir.Table) -> pd.DataFrame:
+        """Compare the customers of today with those the thresholds were fixed on.
+
+        Parameters
+        ----------
+        customers : ibis table
+            As for `apply`; leads are left out.
+
+        Returns
+        -------
+        DataFrame
+            measure; score; reference_share; share (today); psi of the measure (`waage.stats.psi`); verdict: stable
+            (below .1), shifted (up to .25) or another_base.
+
+        Raises
+        ------
+        Refusal
+            When no customer has an order.
+        """
+        scored = self.apply(customers.filter(customers.recency_days.notnull()))
+        rows = []
+        for measure in _COLUMNS:
+            found = scored.group_by(measure).agg(n=scored.count()).to_pyarrow().to_pandas().set_index(measure).n
+            counts = found.reindex(range(1, self.scores + 1)).fillna(0).to_numpy()
+            if not counts.sum():
+                raise Refusal("no customer has an order that counts up to this day")
+            index = psi(getattr(self, measure).counts, counts)
+            verdict = "stable" if index < 0.1 else "shifted" if index <= 0.25 else "another_base"
+            reference = np.array(getattr(self, measure).counts) / self.customers
+            rows += [
+                (measure, score + 1, reference[score], counts[score] / counts.sum(), index, verdict)
+                for score in range(self.scores)
+            ]
+        return pd.DataFrame(rows, columns=["measure", "score", "reference_share", "share", "psi", "verdict"])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the thresholds as a dict that JSON can hold; `from_dict` restores an equal object."""
-        return {"scores": self.scores} | {
-            measure: {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(bins).items()}
-            for measure, bins in ((measure, getattr(self, measure)) for measure in _COLUMNS)
-        }
+        head = {"version": self.version, "as_of": self.as_of and self.as_of.isoformat(), "scores": self.scores}
+        return (
+            head
+            | {"settings": dict(self.settings)}
+            | {
+                measure: {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(bins).items()}
+                for measure, bins in ((measure, getattr(self, measure)) for measure in _COLUMNS)
+            }
+        )
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Scores":
@@ -194,7 +251,7 @@ class Scores:
         WaageError
             If keys are missing or unknown, or the breaks do not fit the number of scores.
         """
-        _check_keys(stored, ["scores", *_COLUMNS], "stored scores")
+        _check_keys(stored, ["version", "as_of", "scores", "settings", *_COLUMNS], "stored scores")
         bins = {}
         for measure in _COLUMNS:
             part = stored[measure]
@@ -206,7 +263,50 @@ class Scores:
                 tied_customers=int(part["tied_customers"]),
                 given=bool(part["given"]),
             )
-        return cls(scores=int(stored["scores"]), **bins)
+        as_of = stored["as_of"] and date.fromisoformat(stored["as_of"])
+        head = {"scores": int(stored["scores"]), "version": int(stored["version"]), "as_of": as_of}
+        return cls(**bins, **head, settings=dict(stored["settings"]))
+
+
+def frozen_scores(
+    customers: ir.Table,
+    stored: Mapping[str, Any] | None,
+    *,
+    as_of: date,
+    refit: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    **breaks: Any,
+) -> Scores:
+    """Return the thresholds of an earlier run, or fix new ones where there are none or another setting is asked for.
+
+    Quantiles cut anew every month move customers who did nothing; frozen thresholds move only those who did.
+
+    Parameters
+    ----------
+    customers : ibis table
+        As for `fit_scores`.
+    stored : mapping or None
+        What `Scores.to_dict` returned then.
+    as_of : date
+        The reference date of new thresholds.
+    refit : bool
+        Whether to fix new thresholds in any case.
+    settings : mapping, optional
+        What else the thresholds depend on, such as window_months.
+    **breaks
+        r_breaks, f_breaks, m_breaks, scores of `fit_scores`.
+
+    Returns
+    -------
+    Scores
+        With a version one higher than that of `stored` where they are new.
+    """
+    asked = {**(settings or {}), **{key: list(v) if isinstance(v, tuple) else v for key, v in breaks.items()}}
+    earlier = Scores.from_dict(stored) if stored else None
+    if earlier and not refit and earlier.settings == asked:
+        return earlier
+    fresh = fit_scores(customers, **breaks)
+    return replace(fresh, as_of=as_of, version=earlier.version + 1 if earlier else 1, settings=asked)
 
 
 def fit_scores(
@@ -223,7 +323,7 @@ def fit_scores(
     ----------
     customers : ibis table
         One row per person: recency_days (whole days from the last order to as_of), frequency (orders that
-        count) and monetary (net revenue).
+        count) and monetary (net revenue). Leads, whose recency is null, are left out.
     r_breaks, f_breaks, m_breaks : sequence of float
         ``scores - 1`` inclusive upper bounds in ascending order of the value, also for recency; a value
         equal to a break belongs to the lower bin. Empty: quantiles of the measure (`cut_points`). Where
@@ -244,19 +344,15 @@ def fit_scores(
     """
     _check_scores(scores)
     require_columns(customers, _COLUMNS.values(), "fit_scores")
+    customers = customers.filter(customers.recency_days.notnull())
     given = {"r": tuple(r_breaks), "f": tuple(f_breaks), "m": tuple(m_breaks)}
     faults = []
     for measure, breaks in given.items():
         if breaks:
             faults += _faults_in_breaks(measure, breaks, scores, strict=True)
-    counted = {}
-    for measure, column in _COLUMNS.items():
-        try:
-            counted[measure] = _count_values(customers, column)
-        except Refusal:
-            raise
-        except WaageError as error:
-            faults.append(str(error))
+    found, wrong = _count_values(customers, list(_COLUMNS.values()))
+    faults += wrong
+    counted = {measure: found[column] for measure, column in _COLUMNS.items() if column in found}
     if "r" in counted and counted["r"].values[0] < 0:
         faults.append(f"recency_days: smallest value {counted['r'].values[0]}; orders after as_of must be left out")
     _refuse(faults, "fit_scores")
@@ -292,17 +388,35 @@ class _Values:
         return float(value) if self.scale is None else value / 10**self.scale
 
 
-def _count_values(table: ir.Table, column: str) -> _Values:
-    scale = _scale(table, column)
-    counted = (
-        table.select(value=table[column])
-        .group_by("value")
+def _count_values(table: ir.Table, columns: Sequence[str]) -> tuple[dict[str, _Values], list[str]]:
+    """Return the value counts of each column, and what is wrong with the columns that have none."""
+    scales, counted, faults = {}, {}, []
+    for column in columns:
+        try:
+            scales[column] = _scale(table, column)
+        except WaageError as error:
+            faults.append(str(error))
+    # One query for all: a table that stands for a sum over all orders is summed once.
+    parts = [
+        table.group_by(value=table[column])
         .agg(n=ibis._.count())
-        .mutate(value=ibis._.value.cast("float64"))
-        .to_pyarrow()
-    )
-    values = counted["value"].to_numpy().astype(float)
-    counts = counted["n"].to_numpy().astype(np.int64)
+        .select(place=ibis.literal(place), value=ibis._.value.cast("float64"), n=ibis._.n)
+        for place, column in enumerate(scales)
+    ]
+    found = ibis.union(*parts).to_pyarrow() if parts else None
+    for place, (column, scale) in enumerate(scales.items()):
+        rows = found.filter(pc.equal(found["place"], place))
+        try:
+            counted[column] = _values(column, rows["value"].to_numpy(), rows["n"].to_numpy(), scale)
+        except Refusal:
+            raise
+        except WaageError as error:
+            faults.append(str(error))
+    return counted, faults
+
+
+def _values(column: str, values: np.ndarray, counts: np.ndarray, scale: int | None) -> _Values:
+    values, counts = values.astype(float), counts.astype(np.int64)
     if not counts.sum():
         raise Refusal("no customer has an order that counts up to this day")
     if not np.isfinite(values).all():
@@ -364,6 +478,8 @@ def _score(table: ir.Table, measure: str, breaks: Sequence[float], scores: int) 
     value = table[_COLUMNS[measure]]
     scale = _scale(table, _COLUMNS[measure])
     unknown = value.isnull() | value.isnan() if isinstance(value.type(), dt.Floating) else value.isnull()
+    if measure != "r":
+        unknown |= table[_COLUMNS["r"]].isnull()
     # Without its own branch a null would fall through every comparison into the last bin.
     branches = [(unknown, ibis.null("int64"))]
     if measure == "m":

@@ -1,12 +1,11 @@
-"""Segments from the recency x frequency grid, lifecycle stages from fixed days, and what each group is worth."""
+"""Segments and lifecycle stages of the base on a day, and what each group is worth."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from fractions import Fraction
 from statistics import NormalDist
-from types import MappingProxyType
 
 import ibis
 import ibis.expr.types as ir
@@ -14,138 +13,125 @@ import pandas as pd
 
 from waage.errors import WaageError, did_you_mean
 from waage.privacy import mask_small
-from waage.rfm.scores import require_columns
+from waage.rfm.customers import LIFECYCLE, Customers
+from waage.rfm.grids import RF10, Grid
+from waage.rfm.prediction import Prediction, predict_next
+from waage.rfm.scores import Scores, fit_scores, require_columns
 from waage.stats import wilson
 
-#: Lifecycle stages in the order of a customer's way through them.
-LIFECYCLE = ("new", "active", "defecting", "inactive")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A segmentation of the recency x frequency grid in which every cell has exactly one segment.
-
-    Attributes
-    ----------
-    name : str
-        What messages call the grid.
-    cells : mapping of str to tuple of str
-        Segment to its cells; a cell is written "RF", so "51" is R 5, F 1. The order is the display order.
-    scores : int
-        Number of R and of F scores.
-
-    Raises
-    ------
-    WaageError
-        At construction: naming every cell that no segment or more than one claims, cells outside the grid,
-        and segments without a cell.
-    """
-
-    name: str
-    cells: Mapping[str, tuple[str, ...]]
-    scores: int = 5
-
-    def __post_init__(self):
-        cells = {segment: tuple(own) for segment, own in self.cells.items()}
-        object.__setattr__(self, "cells", MappingProxyType(cells))
-        scale = range(1, self.scores + 1)
-        expected = [f"{r}{f}" for r in scale for f in scale]
-        claims = Counter(cell for own in cells.values() for cell in own)
-        faults = [f"cell {cell} (R {cell[0]}, F {cell[1]}) has no segment" for cell in expected if not claims[cell]]
-        for cell, times in sorted(claims.items()):
-            owners = [segment for segment, own in cells.items() if cell in own]
-            if cell not in expected:
-                faults.append(f"cell {cell!r} of {owners[0]} lies outside 11 to {expected[-1]}")
-            elif times > 1:
-                faults.append(f"cell {cell} is claimed {times} times, by {' and '.join(owners)}")
-        faults += [f"segment {segment} has no cell" for segment, own in cells.items() if not own]
-        if faults:
-            raise WaageError(
-                f"grid {self.name}: {'; '.join(faults)}; give each of the {len(expected)} cells one segment"
-            )
-
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """Segment keys in display order."""
-        return tuple(self.cells)
-
-    def segment_of(self, r: int, f: int) -> str:
-        """Return the segment of one cell."""
-        for segment, own in self.cells.items():
-            if f"{r}{f}" in own:
-                return segment
-        raise WaageError(f"grid {self.name}: R {r}, F {f} lies outside 1 to {self.scores}")
-
-    def assign(self, scored: ir.Table) -> ir.Table:
-        """Add the column segment to a table with the integer scores r and f; stays lazy.
-
-        The segment is null where a score is null or outside the grid. Raises WaageError if r or f is missing.
-        """
-        require_columns(scored, ["r", "f"], f"grid {self.name}")
-        cell = scored.r * 10 + scored.f
-        branches = [(cell.isin([int(own) for own in cells]), segment) for segment, cells in self.cells.items()]
-        return scored.mutate(segment=ibis.cases(*branches, else_=ibis.null("string")))
-
-
-#: The ten segments in common use. Unlike most published grids it is an exact partition of the 25 cells.
-RF10 = Grid(
-    "RF10",
-    {
-        "champions": ("54", "55"),
-        "loyal": ("34", "35", "44", "45"),
-        "potential_loyalists": ("42", "43", "52", "53"),
-        "new": ("51",),
-        "promising": ("41",),
-        "need_attention": ("33",),
-        "about_to_sleep": ("31", "32"),
-        "cant_lose": ("15", "25"),
-        "at_risk": ("13", "14", "23", "24"),
-        "hibernating": ("11", "12", "21", "22"),
-    },
+_COLUMNS = (
+    *("person_id", "as_of", "recency_days", "frequency", "monetary", "net_revenue", "tenure_days", "first_day"),
+    *("r", "f", "m", "segment", "lifecycle"),
 )
 
 
-def lifecycle(customers: ir.Table, *, active_days: int = 90, inactive_days: int = 365) -> ir.Table:
-    """Add the lifecycle stage of a buyer, after the stages of Emarsys Smart Insight.
+@dataclass(frozen=True)
+class Segmentation:
+    """Customers, thresholds and grid together: the segment of every customer on any day.
+
+    Attributes
+    ----------
+    customers : Customers
+    scores : Scores
+        The same thresholds for every day, so that a move between segments is a move of the customer.
+    grid : Grid
+    """
+
+    customers: Customers
+    scores: Scores
+    grid: Grid = RF10
+
+    def at(self, day: date) -> ir.Table:
+        """Return the table `rfm` as of a day.
+
+        The customers are summed up once and kept while a table made of them is in use; so are those of somebody who
+        holds `customers.at(day).cache()`, for the thresholds.
+
+        Returns
+        -------
+        ibis table
+            person_id, as_of, recency_days, frequency, monetary, net_revenue, tenure_days, first_day, r, f, m,
+            segment, lifecycle; scores and segment are NULL for leads.
+        """
+        scored = self.grid.assign(self.scores.apply(self.customers.at(day).cache()))
+        return scored.mutate(as_of=ibis.literal(day)).select(*_COLUMNS)
+
+    def with_outcome(self, day: date, until: date) -> ir.Table:
+        """Return the customers as of a day with what they did after it, as `predict_next` wants them.
+
+        Returns
+        -------
+        ibis table
+            The columns of `at` without leads; repeat (0 or 1: an order with after < day <= until) and revenue (net).
+        """
+        table = self.at(day)
+        table = table.filter(table.segment.notnull())
+        later = self.customers.outcome(day, until).rename(later="orders")
+        table = table.left_join(later, "person_id").drop("person_id_right")
+        return table.mutate(
+            repeat=(table.later.fill_null(0) > 0).cast("int64"),
+            revenue=table.revenue.fill_null(ibis.literal(0).cast(table.revenue.type())),
+        ).drop("later")
+
+
+def backtest_segments(
+    customers: Customers, grid: Grid, as_of: date, days: int = 90, *, seed: int = 7, **breaks: Sequence[float]
+) -> Prediction:
+    """Test whether segments foretell what customers do next, with nothing from after the day they are assigned on.
 
     Parameters
     ----------
-    customers : ibis table
-        With recency_days, frequency, first_day and last_day; stays lazy.
-    active_days : int
-        Up to this recency (inclusive) a customer with one order is new, with more orders active. A customer
-        with an order on an earlier day is never new, even if frequency counts a shorter window.
-    inactive_days : int
-        Up to this recency (inclusive) a customer who is neither new nor active is defecting, after it
-        inactive. Both limits are Emarsys' defaults for buyers (90 and 365 days); a business with a slower
-        purchase rhythm needs longer ones.
+    customers : Customers
+    grid : Grid
+    as_of : date
+        Last day of the holdout.
+    days : int
+        Its length. The `days` before it, with segments from before them, teach each split how its groups order.
+    seed : int
+    **breaks
+        r_breaks, f_breaks, m_breaks of `fit_scores`; quantiles are those of the earlier day.
 
     Returns
     -------
-    ibis table
-        With the column lifecycle: new, active, defecting or inactive; null where recency or frequency is.
+    Prediction
 
     Raises
     ------
-    WaageError
-        If a column is missing or the days are not 0 <= active_days < inactive_days.
+    Refusal
+        When the history is too short, or too few customers or repeat buyers are in it.
     """
-    require_columns(customers, ["recency_days", "frequency", "first_day", "last_day"], "lifecycle")
-    if not 0 <= active_days < inactive_days:
-        raise WaageError(
-            f"lifecycle: active_days {active_days} and inactive_days {inactive_days}; "
-            "need 0 <= active_days < inactive_days"
-        )
-    recency, frequency = customers.recency_days, customers.frequency
-    once = (frequency <= 1) & (customers.first_day == customers.last_day)
-    stage = ibis.cases(
-        (recency.isnull() | frequency.isnull(), ibis.null("string")),
-        ((recency <= active_days) & once, "new"),
-        (recency <= active_days, "active"),
-        (recency <= inactive_days, "defecting"),
-        else_="inactive",
+    holdout = as_of - timedelta(days=days)
+    training = holdout - timedelta(days=days)
+    segmentation = Segmentation(customers, fit_scores(customers.at(training), **breaks), grid)
+    return predict_next(
+        segmentation.with_outcome(training, holdout), segmentation.with_outcome(holdout, as_of), seed=seed
     )
-    return customers.mutate(lifecycle=stage)
+
+
+def orders_ahead(rfm: ir.Table, identity_map: ir.Table, identities: ir.Table, future: ir.Table) -> pd.DataFrame:
+    """Return, for a simulated study, what customers of a segment really ordered after the day.
+
+    Parameters
+    ----------
+    rfm : ibis table
+        person_id, segment.
+    identity_map, identities : ibis tables
+        source, source_id, person_id: as found, and the truth.
+    future : ibis table
+        True person_id, known_orders in the 52 weeks after the end.
+
+    Returns
+    -------
+    DataFrame
+        segment, customers, orders_ahead (mean per real person behind the customers).
+    """
+    real = identities.select("source", "source_id", true_id="person_id")
+    pairs = identity_map.select("source", "source_id", "person_id").inner_join(real, ["source", "source_id"])
+    pairs = pairs.select("person_id", "true_id").distinct()
+    ahead = future.select("known_orders", true_id="person_id")
+    known = rfm.filter(rfm.segment.notnull()).inner_join(pairs, "person_id").left_join(ahead, "true_id")
+    orders = known.known_orders.fill_null(0)
+    return known.group_by("segment").agg(customers=known.count(), orders_ahead=orders.mean()).execute()
 
 
 def segment_table(rfm: ir.Table, *, grid: Grid = RF10, confidence: float = 0.95) -> pd.DataFrame:
@@ -154,7 +140,7 @@ def segment_table(rfm: ir.Table, *, grid: Grid = RF10, confidence: float = 0.95)
     Parameters
     ----------
     rfm : ibis table
-        One row per person with segment, recency_days, frequency and monetary (net revenue).
+        One row per person with segment, recency_days (NULL for leads, who are left out), frequency and net_revenue.
     grid : Grid
         Whose segments to list; a segment nobody is in gets a row with 0 customers.
     confidence : float
@@ -176,8 +162,9 @@ def segment_table(rfm: ir.Table, *, grid: Grid = RF10, confidence: float = 0.95)
         If a column is missing, the table is empty, a segment is null or not in the grid, or confidence does
         not lie between 0 and 1.
     """
-    require_columns(rfm, ["segment", "recency_days", "frequency", "monetary"], "segment_table")
-    money = rfm.monetary.cast("decimal(18, 4)")
+    require_columns(rfm, ["segment", "recency_days", "frequency", "net_revenue"], "segment_table")
+    rfm = rfm.filter(rfm.recency_days.notnull())
+    money = rfm.net_revenue.cast("decimal(18, 4)")
     measured = (
         rfm.group_by("segment")
         .agg(
@@ -227,22 +214,22 @@ def lifecycle_table(rfm: ir.Table, *, confidence: float = 0.95) -> pd.DataFrame:
     Parameters
     ----------
     rfm : ibis table
-        One row per person with lifecycle and monetary (net revenue).
+        One row per person with lifecycle and net_revenue.
     confidence : float
         Coverage of Wilson's interval of the share.
 
     Returns
     -------
     DataFrame
-        lifecycle; customers; share, share_low, share_high (of all customers); revenue (net).
+        lifecycle; customers; share, share_low, share_high (of all persons, leads included); revenue (net).
 
     Raises
     ------
     WaageError
         If a column is missing.
     """
-    require_columns(rfm, ["lifecycle", "monetary"], "lifecycle_table")
-    found = rfm.group_by("lifecycle").agg(customers=rfm.count(), revenue=rfm.monetary.sum()).to_pyarrow().to_pandas()
+    require_columns(rfm, ["lifecycle", "net_revenue"], "lifecycle_table")
+    found = rfm.group_by("lifecycle").agg(customers=rfm.count(), revenue=rfm.net_revenue.sum()).to_pyarrow().to_pandas()
     table = found.set_index("lifecycle").reindex(list(LIFECYCLE)).fillna(0).rename_axis("lifecycle").reset_index()
     table = table.astype({"customers": "int64", "revenue": "float64"})
     people = int(table.customers.sum())
@@ -251,48 +238,70 @@ def lifecycle_table(rfm: ir.Table, *, confidence: float = 0.95) -> pd.DataFrame:
     return table[["lifecycle", "customers", "share", "share_low", "share_high", "revenue"]]
 
 
-def grid_counts(rfm: ir.Table, *, scores: int = 5) -> pd.DataFrame:
-    """Return customers and net revenue of every R x F cell, the table that `plot_grid` draws.
+def with_change(now: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
+    """Add what changed since an earlier day to a table of segments.
 
     Parameters
     ----------
-    rfm : ibis table
-        One row per person with r, f and monetary.
-    scores : int
-        Number of R and of F scores.
+    now, before : DataFrame
+        As `segment_table` returns; None: there is nothing to compare with.
 
     Returns
     -------
     DataFrame
-        ``scores ** 2`` rows ordered by r and f: r, f, customers, share, revenue, revenue_share (NaN unless
-        total revenue is positive); 0 where nobody is.
+        `now` with customers_change and revenue_change (shares: .1 is ten percent more), NaN where there was
+        nobody, or no revenue, or nothing to compare with.
+    """
+    table = now.copy()
+    for column in ("customers", "revenue"):
+        earlier = before.set_index("segment")[column] if before is not None else pd.Series(dtype=float)
+        earlier = table.segment.map(earlier).astype(float)
+        table[f"{column}_change"] = (table[column] / earlier.where(earlier > 0) - 1).astype(float)
+    return table
+
+
+def grid_counts(rfm: ir.Table, grid: Grid = RF10) -> pd.DataFrame:
+    """Return customers and net revenue of every cell of a grid, the table that `plot_grid` draws.
+
+    Parameters
+    ----------
+    rfm : ibis table
+        One row per person with r, f, m and net_revenue; leads, whose r is NULL, are left out.
+    grid : Grid
+
+    Returns
+    -------
+    DataFrame
+        ``scores ** 2`` rows ordered by r and y (F, or F and M together): r, y, customers, share, revenue,
+        revenue_share (NaN unless total revenue is positive); 0 where nobody is.
 
     Raises
     ------
     WaageError
-        If a column is missing, the table is empty, or a score is null or outside 1 to ``scores``.
+        If a column is missing, the table has no customers, or a score is outside 1 to ``scores``.
     """
-    require_columns(rfm, ["r", "f", "monetary"], "grid_counts")
-    money = rfm.monetary.cast("decimal(18, 4)")
-    found = rfm.group_by(["r", "f"]).agg(customers=rfm.count(), revenue=money.sum()).to_pyarrow().to_pandas()
+    require_columns(rfm, ["r", "f", "net_revenue"], "grid_counts")
+    rfm = rfm.filter(rfm.r.notnull()).mutate(y=grid.second(rfm))
+    money = rfm.net_revenue.cast("decimal(18, 4)")
+    found = rfm.group_by(["r", "y"]).agg(customers=rfm.count(), revenue=money.sum()).to_pyarrow().to_pandas()
     if not len(found):
-        raise WaageError("grid_counts: the table has no rows; look at a day with customers")
-    inside = found.r.between(1, scores) & found.f.between(1, scores)
+        raise WaageError("grid_counts: the table has no customers; look at a day with customers")
+    inside = found.r.between(1, grid.scores) & found.y.between(1, grid.scores)
     if not inside.all():
         people = int(found.customers[~inside].sum())
-        raise WaageError(f"grid_counts: {people} persons have an r or f that is null or not 1 to {scores}")
-    cells = {(int(row.r), int(row.f)): row for row in found.itertuples()}
+        raise WaageError(f"grid_counts: {people} persons have a score that is null or not 1 to {grid.scores}")
+    cells = {(int(row.r), int(row.y)): row for row in found.itertuples()}
     people = int(found.customers.sum())
     revenue = sum(Fraction(value) for value in found.revenue)
     rows = []
-    for r in range(1, scores + 1):
-        for f in range(1, scores + 1):
-            cell = cells.get((r, f))
+    for r in range(1, grid.scores + 1):
+        for y in range(1, grid.scores + 1):
+            cell = cells.get((r, y))
             n = int(cell.customers) if cell else 0
             total = Fraction(cell.revenue) if cell else Fraction(0)
             share = float(total / revenue) if revenue > 0 else math.nan
-            rows.append((r, f, n, n / people, float(total), share))
-    return pd.DataFrame(rows, columns=["r", "f", "customers", "share", "revenue", "revenue_share"])
+            rows.append((r, y, n, n / people, float(total), share))
+    return pd.DataFrame(rows, columns=["r", "y", "customers", "share", "revenue", "revenue_share"])
 
 
 def mask_grid(counts: pd.DataFrame, segments: pd.DataFrame, *, min_cell: int, grid: Grid = RF10) -> pd.DataFrame:
@@ -315,7 +324,7 @@ def mask_grid(counts: pd.DataFrame, segments: pd.DataFrame, *, min_cell: int, gr
         segment; elsewhere cells under `min_cell`, with another of their segment where its total would tell.
     """
     hidden = set(segments.segment[segments.customers.isna()])
-    owner = pd.Series([grid.segment_of(r, f) for r, f in zip(counts.r, counts.f, strict=True)], index=counts.index)
+    owner = pd.Series([grid.segment_of(r, y) for r, y in zip(counts.r, counts.y, strict=True)], index=counts.index)
     values = ("share", "revenue", "revenue_share")
     parts = [mask_small(part, "customers", *values, min_cell=min_cell) for _, part in counts.groupby(owner, sort=False)]
     masked = pd.concat(parts).loc[counts.index]

@@ -43,7 +43,7 @@ def use_raw(folder: Path, **replaced: str) -> None:
 
 def check_run(results, home: Path, name: str) -> dict:
     assert [(result.name, result.status, result.reason) for result in results] == [
-        (notebook, "done", "") for notebook in ("01_data_unification", "02_rfm_typology", "04_clv")
+        (notebook, "done", "") for notebook in ("01_data_unification", "02_rfm_typology", "04_clv", "06_customer_base")
     ]
     reports = home / "reports" / name
     for result in results:
@@ -165,8 +165,8 @@ def test_plain_papermill_runs_a_notebook_with_the_studys_parameters(home):
             cwd=home / "notebooks", progress_bar=False, kernel_name="python3",
         )  # fmt: skip
     rfm = Study.open("cdnow").read("rfm").execute()
-    assert set(rfm["lifecycle"]) <= {"new", "active", "defecting", "inactive"}
-    recent = rfm["lifecycle"].isin(["new", "active"])
+    assert set(rfm["lifecycle"]) <= {"new", "one_time", "active", "at_risk", "lapsed", "reactivated"}
+    recent = rfm["lifecycle"].isin(["new", "active", "reactivated"])
     assert (rfm.loc[recent, "recency_days"] <= 30).all() and (rfm.loc[~recent, "recency_days"] > 30).all()
 
 
@@ -195,3 +195,85 @@ def test_an_earlier_as_of_only_filters(make_study):
     assert not early.has("quarantine")
     assert early.read("rfm").frequency.sum().execute() < late.read("rfm").frequency.sum().execute()
     assert early.read("rfm").recency_days.min().execute() >= 0
+
+
+def few_orders(n: int, person: str, shift: str = "INTERVAL 0 DAY") -> str:
+    return f"""SELECT 's' AS source, 'A' || i AS order_id, {person} AS source_id,
+      TIMESTAMP '2024-06-01 12:00:00' + {shift} AS ordered_at, 'online' AS channel,
+      10::DECIMAL(18, 4) AS revenue FROM range({n}) t(i)"""
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        few_orders(60, "'C' || i", shift="INTERVAL 3 DAY * i"),
+        few_orders(1, "'C'"),
+        few_orders(80, "'C' || (i % 40)"),
+    ],
+    ids=["everybody bought once", "one customer", "all orders on one day"],
+)
+def test_odd_bases_still_give_a_report(make_study, orders):
+    make_study(sources={"orders": orders})
+    results = {result.name: (result.status, result.reason) for result in run(plan_run("small", ("01", "02", "06")))}
+    assert results == dict.fromkeys(("01_data_unification", "02_rfm_typology", "06_customer_base"), ("done", ""))
+    study = Study.open("small")
+    rfm = study.read("rfm").execute()
+    assert len(rfm) == study.read("persons").count().execute() and rfm.segment.notna().all()
+    assert rfm[["r", "f", "m"]].astype(int).isin(range(1, 6)).all(axis=None)
+    page = (study.reports / "02_rfm_typology.html").read_text(encoding="utf-8")
+    assert ">nan<" not in page and "Traceback" not in page
+
+
+def test_returns_larger_than_orders_score_lowest(make_study, orders_sql):
+    returns = """SELECT 'shop' AS source, 'R' || i AS return_id, 'A' || i AS order_id,
+      TIMESTAMP '2024-12-30 12:00:00' AS returned_at, 500.0::DECIMAL(18, 4) AS amount FROM range(40) t(i)"""
+    make_study(sources={"returns": returns}, notebooks="{02_rfm_typology: {keep_returned: true}}")
+    assert [result.status for result in run(plan_run("small", ("01", "02")))] == ["done", "done"]
+    rfm = Study.open("small").read("rfm").execute()
+    losses = rfm.monetary.astype(float) <= 0
+    assert losses.sum() == 40 and (rfm.m[losses] == 1).all() and (rfm.m[~losses] > 1).any()
+
+
+def test_a_day_before_the_first_order_is_refused_with_its_reason(make_study):
+    make_study(as_of="2023-12-31")
+    results = run(plan_run("small"))
+    assert {result.status for result in results} == {"skipped"}
+    assert "no order lies on or before the day looked from" in results[0].reason
+
+
+def test_thresholds_stay_until_the_setting_changes_or_somebody_asks(make_study, orders_sql):
+    make_study(as_of="2024-06-30")
+    run(plan_run("small", ("01", "02")))
+    study = Study.open("small")
+    first = study.kept("rfm_thresholds")
+    assert (first["version"], first["as_of"]) == (1, "2024-06-30")
+    make_study(as_of="2024-12-31")
+    run(plan_run("small", ("01", "02")))
+    assert study.kept("rfm_thresholds") == first
+    page = (study.reports / "02_rfm_typology.html").read_text(encoding="utf-8")
+    assert "Thresholds version 1, fixed on 30 June 2024" in page
+    run(plan_run("small", ("02",), ("02.refit=true",)))
+    assert (study.kept("rfm_thresholds")["version"], study.kept("rfm_thresholds")["as_of"]) == (2, "2024-12-31")
+    run(plan_run("small", ("02",), ("02.window_months=12",)))
+    assert study.kept("rfm_thresholds")["version"] == 3
+
+
+def test_segments_are_described_for_campaigns(make_study):
+    import yaml
+
+    make_study(rfm="{owner: CRM, owners: {champions: Anna}}", language="de")
+    run(plan_run("small", ("01", "02")))
+    study = Study.open("small")
+    document = yaml.safe_load((study.reports / "segments.yaml").read_text(encoding="utf-8"))
+    assert (document["grid"], str(document["as_of"]), document["thresholds"]["version"]) == ("RF10", "2024-12-31", 1)
+    sizes = study.read("rfm").group_by("segment").agg(n=lambda t: t.count()).execute().set_index("segment").n
+    table = study.read("segments").execute().set_index("segment")
+    for entry in document["segments"]:
+        if isinstance(entry["size"], dict):
+            low, high = entry["size"]["share_95_percent_interval"]
+            assert entry["size"]["customers"] == sizes.get(entry["segment"], 0) and low <= entry["size"]["share"] < high
+        assert entry["owner"] == ("Anna" if entry["segment"] == "champions" else "CRM") == table.owner[entry["segment"]]
+        assert entry["rule"]["en"].startswith("last order") and entry["rule"]["de"].startswith("letzte Bestellung")
+    assert len(document["segments"]) == 10
+    index = (study.reports / "index.html").read_text(encoding="utf-8")
+    assert '<a href="segments.yaml">segments.yaml</a>' in index

@@ -7,7 +7,7 @@ from waage import style
 _LOADING_CSS = re.compile(r"@import[^;]*;?|url\(\s*['\"]?(?!data:|#)[^)]*\)", re.IGNORECASE)
 _NUMBER = re.compile(
     r"[−+-]?\s?([$€£¥]|[A-Z]{3}\s)?[−+-]?(∞|\d[\d.,]*(e[+-]?\d+)?)"
-    r"\s?(%|k|m|bn|Tsd\.|Mio\.|Mrd\.)?\s?([$€£¥]|[A-Z]{3})?( \([^()]* to [^()]*\))?|hidden|verdeckt"
+    r"\s?(%|k|m|bn|Tsd\.|Mio\.|Mrd\.)?\s?([$€£¥]|[A-Z]{3})?( \([^()]* (to|bis) [^()]*\))?|hidden|verdeckt"
 )
 _SHORT = 28  # characters that a column may keep on one line
 _NOTHING = {"", "–", "NaN", "nan", "None", "<NA>", "NaT"}

@@ -134,12 +134,12 @@ def test_the_map_names_every_segment_and_writes_what_it_holds(segments):
     segments["revenue_change"] = 0.07
     segments.loc[9, ["customers", "revenue", "customers_change", "revenue_change"]] = np.nan
     ax = plot_map(RF10, segments)
-    shown = {" ".join(text.split()) for text in texts(ax)}
-    assert {style.label(segment) for segment in RF10.segments} <= shown
-    assert {"20 customers +19%", "30 customers −29%", "40 customers", "50 customers", "(±0%, +7%)", "(×12, +7%)"} <= shown
-    assert "€20k +7%" in shown and "hidden" in shown and "change" in ax.get_title()
+    assert {style.label(segment) for segment in RF10.segments} <= {" ".join(text.split()) for text in texts(ax)}
+    shown = {" ".join(line.split()) for text in texts(ax) for line in text.splitlines()}
+    assert {"20 customers +19%", "30 customers −29%", "40 customers", "50 customers"} <= shown
+    assert {"(±0%, +7%)", "€20k +7%", "hidden"} <= shown and "change" in ax.get_title()
     german = plot_map(RF10, segments.assign(customers_change=np.nan, revenue_change=np.nan), language="de")
-    assert "20 Kunden" in texts(german) and "Vorjahr" not in german.get_title()
+    assert any(text.startswith("20 Kunden") for text in texts(german)) and "Vorjahr" not in german.get_title()
 
 
 def test_the_map_covers_every_cell_once_and_needs_no_numbers():

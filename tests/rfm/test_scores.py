@@ -1,6 +1,7 @@
 import json
 import random
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waage.errors import WaageError
-from waage.rfm import FREQUENCY_BREAKS, RF10, Scores, cut_points, fit_scores
+from waage.rfm import FREQUENCY_BREAKS, RF10, Scores, cut_points, fit_scores, frozen_scores
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "rfm.json").read_text())["orders"]
 
@@ -249,3 +250,37 @@ class TestScores:
         rng.shuffle(rows)
         assert fit_scores(make_customers(rows)) == first
         assert first.customers == 10_000
+
+
+class TestFrozen:
+    JUNE, MAY = date(2025, 6, 30), date(2025, 5, 31)
+
+    def test_thresholds_of_an_earlier_run_are_used_until_the_setting_changes(self, make_customers):
+        customers = make_customers([(f"{i:02d}", i * 11 % 97, 1 + i % 6, str(i * 3)) for i in range(40)])
+        asked = {"settings": {"window_months": 24}, "f_breaks": [1, 2, 3, 6]}
+        first = frozen_scores(customers, None, as_of=self.MAY, **asked)
+        assert (first.version, first.as_of) == (1, self.MAY)
+        stored = json.loads(json.dumps(first.to_dict(), allow_nan=False))
+        later = make_customers([(f"{i:02d}", i, 1, str(i)) for i in range(40)])
+        assert frozen_scores(later, stored, as_of=self.JUNE, **asked) == first
+        again = frozen_scores(later, stored, as_of=self.JUNE, refit=True, **asked)
+        assert (again.version, again.as_of) == (2, self.JUNE) and again.breaks["r"] != first.breaks["r"]
+        for change in ({"settings": {"window_months": 12}}, {"f_breaks": [1, 2, 3, 7]}):
+            assert frozen_scores(later, stored, as_of=self.JUNE, **asked | change).version == 2
+
+    def test_drift_is_nothing_for_the_same_customers_and_named_for_others(self, make_customers):
+        rows = [(f"{i:03d}", i % 300, 1 + i % 9, str(1 + i)) for i in range(400)]
+        customers = make_customers(rows)
+        scores = fit_scores(customers, f_breaks=FREQUENCY_BREAKS)
+        same = scores.drift(customers)
+        assert same.psi.max() == 0 and set(same.verdict) == {"stable"}
+        assert same.groupby("measure").share.sum().to_numpy() == pytest.approx([1, 1, 1])
+        moved = scores.drift(make_customers([(a, b + 200, c, d) for a, b, c, d in rows])).set_index("measure")
+        assert set(moved.verdict["r"]) == {"another_base"} and set(moved.verdict["f"]) == {"stable"}
+        assert (moved.psi["f"] == 0).all() and moved.psi["r"].iloc[0] > 0.25
+
+    def test_leads_are_neither_scored_nor_counted(self, make_customers, read):
+        customers = make_customers([("a", 3, 1, "10"), ("b", 40, 2, "20"), ("lead", None, 0, "0")])
+        scores = fit_scores(customers)
+        assert scores.customers == 2 and read(scores.apply(customers), "r", "f", "m")["lead"] == (None,) * 3
+        assert scores.drift(customers).share.sum() == pytest.approx(3)

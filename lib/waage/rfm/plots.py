@@ -159,7 +159,8 @@ def plot_map(
         name = textwrap.fill(grid.label(segment, language), 22 if wide else 14, break_long_words=False)
         lines = _amounts(table.loc[segment], currency, language, wide) if table is not None else []
         # The name ends where the amounts begin, so that neither covers the other, however many lines they have.
-        middle = (left + right) / 2, (low + high) / 2 + (0.1 * (1 + len(lines) - name.count("\n")) if lines else 0)
+        rise = (0.17 * len(lines) - 0.19 * (name.count("\n") + 1)) / 2 if lines else 0
+        middle = (left + right) / 2, (low + high) / 2 + rise
         text = {"ha": "center", "color": ink, "linespacing": 1.3}
         align = "bottom" if lines else "center"
         ax.text(*middle, name, va=align, fontweight="bold", fontsize=12 if wide else 10.5, **text)

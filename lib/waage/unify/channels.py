@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.errors import WaageError, did_you_mean
+from waage.errors import Refusal, WaageError, did_you_mean
 from waage.history import local_day
 from waage.privacy import mask_small
 
@@ -55,6 +55,8 @@ def faces(
     ------
     WaageError
         For a group that is not channel or month.
+    Refusal
+        Where there are no orders.
     """
     keys = ["_all", *_checked(by, ("channel", "month"), "faces")]
     recognised = ibis.literal(False)
@@ -67,6 +69,8 @@ def faces(
     face = ibis.cases((own, "account"), (recognised, "recognised"), (named, "guest"), else_="anonymous")
     cells = orders.mutate(_all=0, face=face, month=orders.day.truncate("M")).group_by(*keys, "face")
     found = cells.agg(orders=ibis._.count(), demand=ibis._.revenue.sum(), persons=ibis._.person_id.nunique()).execute()
+    if not len(found):
+        raise Refusal("no order lies on or before the day looked from: set as_of to a later day")
     # Every group has every face, so that a face nobody has is a zero and not a gap.
     table = found[keys].drop_duplicates().sort_values(keys).merge(pd.DataFrame({"face": FACES}), how="cross")
     table = table.merge(found, how="left", on=[*keys, "face"]).fillna({"orders": 0, "demand": 0, "persons": 0})

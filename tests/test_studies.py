@@ -258,6 +258,19 @@ def test_thresholds_stay_until_the_setting_changes_or_somebody_asks(make_study, 
     assert study.kept("rfm_thresholds")["version"] == 3
 
 
+def test_a_grid_of_the_study_with_three_scores_runs_to_its_report(make_study):
+    make_study(
+        rfm="{grids: {house: {y: fm, scores: 3, segments: {regulars: {cells: [33, 32, 23], label: Regulars},"
+        " others: {cells: [31, 22, 21, 13, 12, 11]}}}}}",
+        notebooks="{02_rfm_typology: {grid: house, f_breaks: [3, 5]}}",
+    )
+    assert [result.reason for result in run(plan_run("small", ("01", "02")))] == ["", ""]
+    study = Study.open("small")
+    rfm = study.read("rfm").execute()
+    assert set(rfm.segment) <= {"regulars", "others"} and rfm.r.max() == 3
+    assert "Regulars" in (study.reports / "02_rfm_typology.html").read_text(encoding="utf-8")
+
+
 def test_segments_are_described_for_campaigns(make_study):
     import yaml
 

@@ -294,3 +294,11 @@ def test_picture_shows_shares_counts_and_no_hidden_number(make, language):
     assert labels[-1].startswith("Noch kein Kunde" if language == "de" else "Not yet a customer")
     assert ("blieben" if language == "de" else "stayed") in ax.get_title("left") + ax.get_title()
     plt.close(ax.figure)
+
+
+def test_nobody_stayed_is_no_certainty(con):
+    before = con.sql("SELECT 'P' || i AS person_id, 5 AS recency_days, 'a' AS segment FROM range(35) t(i)")
+    after = before.mutate(segment=before.segment.replace("a", "b"))
+    money = before.select("person_id", revenue_before="recency_days", revenue_after="recency_days")
+    row = migration(before, after, money, segments=["a", "b"]).summary.set_index("segment").loc["a"]
+    assert (row.stayed, row.stayed_low) == (0, 0) and 0.09 < row.stayed_high < 0.11, "Wilson's bound for 0 of 35"

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from waage.errors import Refusal, WaageError, did_you_mean
+from waage.stats import wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -226,7 +227,8 @@ def migration(
     draws, seed : int
         Bootstrap draws of all persons (a multinomial draw of the whole matrix) and the seed of the generator.
     confidence : float
-        Coverage of the percentile intervals of the shares that stayed (Efron 1979).
+        Coverage of the percentile intervals of the shares that stayed (Efron 1979); Wilson's interval where nobody or
+        everybody stayed.
 
     Returns
     -------
@@ -323,6 +325,9 @@ def _diagonal_interval(counts: np.ndarray, draws: int, seed: int, confidence: fl
         if some.any():
             stayed = drawn[some, place, place] / totals[some, place]
             low[place, place], high[place, place] = np.quantile(stayed, [(1 - confidence) / 2, (1 + confidence) / 2])
+        if counts[place].sum() and counts[place, place] in (0, counts[place].sum()):
+            # No draw can differ from none or all; that does not make it certain.
+            low[place, place], high[place, place] = wilson(counts[place, place], counts[place].sum(), confidence)
     return low, high
 
 

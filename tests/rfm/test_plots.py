@@ -8,7 +8,7 @@ import pytest
 
 from waage import style
 from waage.errors import WaageError
-from waage.rfm import LIFECYCLE, RF10, RFM11, Grid, fit_scores, plot_grid, plot_map, plot_segments, plot_stages
+from waage.rfm import LIFECYCLE, RF10, RFM11, Grid, fit_scores, plot_grid, plot_map, plot_stages
 
 matplotlib.use("Agg")
 
@@ -84,11 +84,9 @@ def test_masked_cells_are_empty_with_a_mark(counts, value):
     assert matplotlib.colors.to_hex(ax.patches[3].get_facecolor()) == "#ffffff"
 
 
-def test_shares_without_a_positive_total_are_not_taken_for_masked_ones(counts, segments):
+def test_shares_without_a_positive_total_are_not_taken_for_masked_ones(counts):
     counts["revenue_share"] = np.nan
     assert texts(plot_grid(counts, value="revenue_share")).count(style.MISSING) == 25
-    segments["revenue_share"] = np.nan
-    assert texts(plot_segments(segments)).count(style.MISSING) == 10
 
 
 def test_grid_refuses_what_it_cannot_draw(counts):
@@ -100,32 +98,6 @@ def test_grid_refuses_what_it_cannot_draw(counts):
         plot_grid(counts.iloc[1:])
     with pytest.raises(WaageError, match="cell 11 occurs 2 times"):
         plot_grid(pd.concat([counts, counts.iloc[:1]]))
-
-
-def test_segment_bars_have_the_lengths_of_the_shares(segments):
-    ax = plot_segments(segments)
-    widths = [bar.get_width() for bar in ax.patches]
-    np.testing.assert_allclose(widths, [*segments.share, *segments.revenue_share])
-    assert [label.get_text() for label in ax.get_yticklabels()] == [style.label(s) for s in RF10.segments]
-    assert f"{style.percent(segments.share[0])}  (20)" in texts(ax)
-    assert ax.yaxis_inverted()
-
-
-def test_masked_segment_has_no_bar_and_one_mark(segments):
-    segments.loc[2, ["customers", "share", "revenue_share"]] = np.nan
-    ax = plot_segments(segments, language="de")
-    assert texts(ax).count("verdeckt") == 1
-    assert ax.patches[2].get_width() == ax.patches[12].get_width() == 0
-
-
-def test_negative_revenue_stays_inside_the_axes(segments):
-    segments.loc[4, "revenue_share"] = -0.3
-    assert plot_segments(segments).get_xlim()[0] < -0.3
-
-
-def test_segment_bars_need_their_columns(segments):
-    with pytest.raises(WaageError, match="lacks 'share'"):
-        plot_segments(segments.drop(columns="share"))
 
 
 def test_the_map_names_every_segment_and_writes_what_it_holds(segments):

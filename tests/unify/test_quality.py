@@ -29,7 +29,7 @@ from waage.unify.quality import (
     unlinkables,
     weight_histogram,
 )
-from waage.unify.quality_plots import plot_rules, plot_sensitivity, plot_unlinkables, plot_weights
+from waage.unify.quality_plots import plot_rules, plot_sensitivity, plot_weights
 from waage.unify.rerun import known_pairs, rerun, sensitivity
 from waage.unify.resolve import Resolution, Settings, resolve
 
@@ -359,9 +359,6 @@ def test_plots_draw_their_tables(demo, language):
     table = table.assign(active_customers_change=[-0.01, 0.0], revenue_per_head_change=np.nan)
     ax = plot_sensitivity(table, language=language)
     assert len(ax.texts) == 2 and ax.get_xticklabels()[0].get_text() == {"en": "0.50", "de": "0,50"}[language]
-    hidden = pd.DataFrame({"source": ["web", "till"], "share": [0.25, np.nan]})
-    texts = [text.get_text() for text in plot_unlinkables(hidden, plt.subplots()[1], language=language).texts]
-    assert texts == {"en": ["25.0%", "hidden"], "de": ["25,0\u00a0%", "verdeckt"]}[language]
     plt.close("all")
 
 

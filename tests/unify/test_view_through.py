@@ -18,7 +18,6 @@ from waage.errors import WaageError
 from waage.history import customer_orders
 from waage.unify.view_through import (
     plot_view_through,
-    plot_view_through_curve,
     view_through,
     view_through_curve,
 )
@@ -122,7 +121,6 @@ def test_small_groups_are_hidden(duck):
     assert table[["persons", "share", "placebo_share", "lift", "total"]].isna().all(axis=None)
     for language in ("en", "de"):
         plot_view_through(table, language=language)
-        plot_view_through_curve(table, language=language)
 
 
 def test_few_viewers_are_hidden_and_the_whole_is_not(duck):
@@ -242,5 +240,3 @@ def test_plots_speak_the_readers_language(retailer, language, words):
     ax = plt.subplots()[1]
     assert plot_view_through(view_through(*arguments), ax, language=language) is ax
     assert sum(words in text.get_text() for text in ax.texts) == 2
-    curve = plot_view_through_curve(view_through_curve(*arguments), language=language)
-    assert len(curve.lines) == 3 and len(curve.texts) == 2

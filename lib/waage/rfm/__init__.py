@@ -5,7 +5,7 @@ from waage.rfm.documents import definitions, to_yaml
 from waage.rfm.findings import drift_finding, first_finding, limits_finding, migration_finding, orders_finding
 from waage.rfm.grids import RF10, RFM11, Grid, pick_grid, read_grids
 from waage.rfm.migration import Migration, migration
-from waage.rfm.plots import plot_grid, plot_map, plot_segments, plot_stages
+from waage.rfm.plots import plot_grid, plot_map, plot_stages
 from waage.rfm.prediction import Prediction, predict_next
 from waage.rfm.return_curve import ReturnCurve, return_curve
 from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, cut_points, fit_scores, frozen_scores
@@ -52,7 +52,6 @@ __all__ = [
     "pick_grid",
     "plot_grid",
     "plot_map",
-    "plot_segments",
     "plot_stages",
     "predict_next",
     "read_grids",

@@ -45,7 +45,6 @@ _TEXTS = {
         "Kunden und Umsatz nach Segment, Veränderung zum Vorjahr",
     ),
     "stages": ("Lifecycle stage, share of persons", "Lebensphase, Anteil der Personen"),
-    "bars": ("Who the customers are and who brings the revenue", "Wer die Kunden sind und wer den Umsatz bringt"),
 }
 
 
@@ -203,64 +202,6 @@ def plot_stages(table: pd.DataFrame, ax: "Axes | None" = None, *, language: str 
     ax.tick_params(length=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.set_title(_translated(_TEXTS["stages"], language))
-    return ax
-
-
-def plot_segments(table: pd.DataFrame, ax: "Axes | None" = None, *, grid: Grid = RF10, language: str = "en") -> "Axes":
-    """Draw each segment's share of customers beside its share of net revenue as horizontal bars.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `segment_table` returns: segment, customers, share, revenue_share. A masked segment has
-        NaN in all three.
-    ax : Axes, optional
-        Where to draw; a new figure if left out.
-    grid : Grid
-        Whose names the segments have.
-    language : str
-        en or de.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    WaageError
-        If a column is missing.
-    """
-    _check_columns(table, ["segment", "customers", "share", "revenue_share"], "plot_segments")
-    ax = _axes(ax, (8.4, 0.58 * len(table) + 1.4))
-    shares = table[["share", "revenue_share"]].astype(float).reset_index(drop=True)
-    widest = max(shares.max().fillna(0).max(), 0.01)
-    masked = shares.index[shares.isna().all(axis=1)]
-    for place in masked:
-        text = _written(math.nan, "share", language, True)
-        ax.text(0.01 * widest, place, text, va="center", fontsize=10, color=style.MUTED)
-    for column, shift, colour in (("share", -0.2, style.PALETTE[0]), ("revenue_share", 0.2, style.PALETTE[1])):
-        name = _translated(_TITLES[column], language)
-        ax.barh(shares.index + shift, shares[column].fillna(0), height=0.38, color=colour, label=name)
-        for row, (share, people) in enumerate(zip(shares[column], table["customers"], strict=True)):
-            if row in masked:
-                continue
-            # A revenue share can be missing for another reason than privacy: total revenue is not positive.
-            text = _written(share, column, language, pd.isna(people))
-            if column == "share" and not (math.isnan(share) or pd.isna(people)):
-                text += f"  ({style.number(people, language)})"
-            at = max(share, 0) if share == share else 0
-            ax.text(at + 0.01 * widest, row + shift, text, va="center", fontsize=10, color=style.INK)
-    ax.set_yticks(range(len(table)), [grid.label(segment, language) for segment in table["segment"]])
-    ax.invert_yaxis()
-    ax.axvline(0, color=style.MUTED, lw=0.8)
-    # Room for the text behind the longest bar; returns can turn a segment's revenue negative.
-    ax.set_xlim(min(shares.min().fillna(0).min() * 1.1, 0), widest * 1.22)
-    style.axis_percent(ax.xaxis, language)
-    ax.grid(False, axis="y")
-    ax.tick_params(length=0)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_title(_translated(_TEXTS["bars"], language), pad=34)
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, borderaxespad=0.3)
     return ax
 
 

@@ -43,7 +43,7 @@ from waage.unify.resolve import Resolution, Settings, State, resolve
 from waage.unify.review import read_review
 from waage.unify.state import state_from, state_parts
 from waage.unify.truth import by_rule, by_source_pair, errors, pair_scores, recall_by_evidence
-from waage.unify.view_through import plot_view_through, plot_view_through_curve, view_through, view_through_curve
+from waage.unify.view_through import plot_view_through, view_through, view_through_curve
 
 __all__ = [
     "GUEST_SOURCES",
@@ -83,7 +83,6 @@ __all__ = [
     "plot_sensitivity",
     "plot_unknown",
     "plot_view_through",
-    "plot_view_through_curve",
     "plot_weights",
     "read_decisions",
     "read_review",

@@ -27,7 +27,6 @@ _TEXTS = {
     "revenue_per_head": ("net revenue per head", "Umsatz nach Retouren je Kopf"),
     "threshold": ("links from a probability of", "verknüpft ab einer Wahrscheinlichkeit von"),
     "change": ("change", "Veränderung"),
-    "unlinkable": ("ids that nothing can link", "Kennungen, die nichts verknüpfen kann"),
 }
 
 
@@ -163,29 +162,6 @@ def plot_sensitivity(table: pd.DataFrame, ax=None, *, language: str = "en"):
     ax.grid(False, axis="x")
     ax.set_xlabel(_text("threshold", language), loc="left")
     ax.set_ylabel(_text("change", language))
-    return ax
-
-
-def plot_unlinkables(table: pd.DataFrame, ax=None, *, language: str = "en"):
-    """Draw the share of each source's ids that nothing can link, as `waage.unify.quality.unlinkables` returns it."""
-    import matplotlib.pyplot as plt
-
-    from waage import style
-
-    ax = ax or plt.subplots(figsize=(9, 0.4 * len(table) + 1))[1]
-    share = table["share"].reset_index(drop=True)
-    ax.barh(share.index, share.fillna(0), height=0.62, color=style.ACCENT)
-    top = max(share.max(), 0.001) if share.notna().any() else 1
-    for place, value in share.items():
-        text = style.label("hidden", language) if value != value else style.percent(value, language, 1)
-        ax.text((0 if value != value else value) + 0.01 * top, place, text, va="center")
-    ax.set_yticks(share.index, table["source"])
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1.15 * top)
-    ax.set_xticks([])  # every bar has its number
-    ax.spines[:].set_visible(False)
-    ax.grid(False)
-    ax.set_xlabel(_text("unlinkable", language), loc="left")
     return ax
 
 

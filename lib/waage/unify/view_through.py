@@ -31,8 +31,6 @@ _TEXTS = {
         "{lift} points above chance\n(95%: {low} to {high})",
         "{lift} Punkte über Zufall\n(95 %: {low} bis {high})",
     ),
-    "axis": ("Days before the purchase (band: 95% interval)", "Tage vor dem Kauf (Band: 95-%-Intervall)"),
-    "curve": ("above chance", "über Zufall"),
 }
 
 
@@ -209,38 +207,6 @@ def plot_view_through(
         handlelength=1,
         frameon=False,
     )
-    return ax
-
-
-def plot_view_through_curve(
-    table: pd.DataFrame, ax=None, *, measure: str = "lines", base: str = "known", language: str = "en"
-):
-    """Draw the lift over chance by length of the window with its 95% interval; as `plot_view_through`."""
-    import matplotlib.pyplot as plt
-
-    from waage import style
-
-    ax = ax or plt.subplots(figsize=(9, 3.8))[1]
-    rows = _chosen(table, measure, base).dropna(subset=["lift"])
-    for level, colour in zip(LEVELS, (style.ACCENT, style.BRASS), strict=True):
-        line = rows[rows["level"] == level].sort_values("days")
-        if line.empty:
-            continue
-        ax.fill_between(line["days"], line["low"], line["high"], color=colour, alpha=0.18, lw=0)
-        ax.plot(line["days"], line["lift"], color=colour, marker="o")
-        ax.annotate(
-            _text(level, language),
-            (line["days"].iloc[-1], line["lift"].iloc[-1]),
-            (8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-        )
-    ax.axhline(0, color=style.MUTED, lw=0.8)
-    ax.set_xticks(sorted(rows["days"].unique()))
-    style.axis_percent(ax.yaxis, language, 0 if rows["high"].max() > 0.05 else 1)
-    ax.set_xlabel(_text("axis", language))
-    ax.set_ylabel(f"{_text(measure, language)}\n{_text('curve', language)}")
     return ax
 
 

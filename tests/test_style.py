@@ -109,15 +109,15 @@ def test_months_are_complete():
 
 
 SEGMENTS = ["champions", "loyal", "potential_loyalists", "new", "promising"]
-SEGMENTS += ["need_attention", "about_to_sleep", "cant_lose", "at_risk", "hibernating"]
+SEGMENTS += ["need_attention", "about_to_sleep", "cant_lose", "at_risk", "hibernating", "lost"]
 
 
 def test_every_segment_has_a_colour_and_a_label_of_its_own_in_both_languages():
     assert list(style.SEGMENT_COLOURS) == SEGMENTS
-    assert len(set(style.SEGMENT_COLOURS.values())) == 10
+    assert len(set(style.SEGMENT_COLOURS.values())) == 11
     for language in ("en", "de"):
         labels = [style.label(segment, language) for segment in SEGMENTS]
-        assert len(set(labels)) == 10
+        assert len(set(labels)) == 11
         assert not any("_" in text or text == text.lower() for text in labels)
 
 

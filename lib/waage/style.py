@@ -76,7 +76,7 @@ LABELS = {
     "split": ("split", "Einteilung"),
     "groups": ("groups", "Gruppen"),
     "auc": ("AUC", "AUC"),
-    "capture_20": ("buyers in the best 20%", "Käufer in den besten 20 %"),
+    "lift": ("lift in the best 20%", "Lift in den besten 20 %"),
     "revenue_capture_20": ("revenue in the best 20%", "Umsatz in den besten 20 %"),
     "brier_skill": ("Brier skill", "Brier-Skill"),
     "difference_to_segments": ("difference to segments (AUC)", "Differenz zu Segmenten (AUC)"),

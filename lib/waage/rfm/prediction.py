@@ -154,9 +154,9 @@ class Prediction:
         return "cheaper" if key == "ahead" else key, _text(key, language).format(**facts)
 
     def comparison(self, language: str = "en") -> pd.DataFrame:
-        """Return `splits` with readable names, without what is shown by the charts."""
+        """Return `splits` with readable names; the lift says what the share of repeaters in the best 20 % does."""
         names = [_text(split, language) for split in self.splits.split]
-        return self.splits.assign(split=names).drop(columns=["lift", "lift_low", "lift_high"])
+        return self.splits.assign(split=names).drop(columns="capture_20")
 
     def plot_segments(
         self, ax: "Axes | None" = None, language: str = "en", *, min_cell: int = 0, currency: str = "EUR"

@@ -102,7 +102,8 @@ def backtest_segments(
     """
     holdout = as_of - timedelta(days=days)
     training = holdout - timedelta(days=days)
-    segmentation = Segmentation(customers, fit_scores(customers.at(training), **breaks), grid)
+    earlier = customers.at(training).cache()  # held until the segments of that day are made of it, too
+    segmentation = Segmentation(customers, fit_scores(earlier, **breaks), grid)
     return predict_next(
         segmentation.with_outcome(training, holdout), segmentation.with_outcome(holdout, as_of), seed=seed
     )

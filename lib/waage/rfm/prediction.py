@@ -1,7 +1,7 @@
 """Whether the segments predict anything: who buys again in the next period, compared with cheaper splits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
 from waage.privacy import mask_small
 from waage.stats import wilson
@@ -109,6 +110,8 @@ class Prediction:
         Repeat share of all customers of the holdout.
     margin : float
         Difference in AUC below which two splits do equally well.
+    label : callable
+        From segment and language to its name in charts.
     """
 
     table: pd.DataFrame
@@ -116,6 +119,7 @@ class Prediction:
     gains: pd.DataFrame
     base_rate: float
     margin: float
+    label: Callable[[str, str], str] = style.label
 
     def verdict(self, language: str = "en") -> tuple[str, str]:
         """Return a key and one sentence: do the segments predict, and does a cheaper split do as well?
@@ -129,8 +133,6 @@ class Prediction:
             better: it does not.
         sentence : str
         """
-        from waage import style
-
         splits = self.splits.set_index("split")
         own, cheaper = splits.loc["segment"], splits.loc[list(CHEAPER)]
         equal, ahead = (cheaper.difference_to_segments > limit for limit in (-self.margin, self.margin))
@@ -179,8 +181,6 @@ class Prediction:
         Axes
             That of the repeat shares.
         """
-        from waage import style
-
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -227,7 +227,7 @@ class Prediction:
         style.axis_percent(ax.xaxis, language)
         style.axis_money(right.xaxis, currency, language)
         sizes = ["" if math.isnan(n) else f"  {style.number(n, language)}" for n in table.customers]
-        names = [style.label(segment, language) + size for segment, size in zip(table.segment, sizes, strict=True)]
+        names = [self.label(segment, language) + size for segment, size in zip(table.segment, sizes, strict=True)]
         ax.set_yticks(range(len(table)), names)
         ax.set_ylim(len(table) - 0.45, -0.85)
         share = style.percent(self.base_rate, language)
@@ -236,7 +236,7 @@ class Prediction:
         best = table.iloc[0]
         if not math.isnan(best.customers):
             facts = {
-                "best": style.label(best.segment, language),
+                "best": self.label(best.segment, language),
                 "best_share": style.percent(best.repeat_share, language),
             }
             ax.set_title(_text("segments_title", language).format(share=share, **facts))
@@ -256,8 +256,6 @@ class Prediction:
         -------
         Axes
         """
-        from waage import style
-
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -305,6 +303,7 @@ def predict_next(
     draws: int = 1000,
     seed: int = 7,
     confidence: float = 0.95,
+    label: Callable[[str, str], str] = style.label,
 ) -> Prediction:
     """Measure how well segments, and cheaper splits, foretell who buys again in the next period.
 
@@ -328,6 +327,8 @@ def predict_next(
         training period is held fixed.
     confidence : float
         Coverage of all intervals; those of auc, lift and differences are percentiles of the draws.
+    label : callable
+        From segment and language to its name in charts.
 
     Returns
     -------
@@ -391,7 +392,7 @@ def predict_next(
     gaps = np.array([np.quantile(areas[name] - areas["segment"], ends) for name in SPLITS])
     splits["difference_to_segments_low"], splits["difference_to_segments_high"] = gaps.T
     table = _segments(before, cells, drawn, confidence)
-    return Prediction(table, splits, pd.concat(curves, ignore_index=True), float(k.sum() / people), margin)
+    return Prediction(table, splits, pd.concat(curves, ignore_index=True), float(k.sum() / people), margin, label)
 
 
 def _cells(table: ir.Table, name: str) -> pd.DataFrame:

@@ -277,7 +277,7 @@ def frozen_scores(
     settings: Mapping[str, Any] | None = None,
     **breaks: Any,
 ) -> Scores:
-    """Return the thresholds of an earlier run, or fix new ones where there are none or another setting is asked for.
+    """Return the thresholds of an earlier run, or fix new ones where there are none for these settings and this day.
 
     Quantiles cut anew every month move customers who did nothing; frozen thresholds move only those who did.
 
@@ -286,27 +286,36 @@ def frozen_scores(
     customers : ibis table
         As for `fit_scores`.
     stored : mapping or None
-        What `Scores.to_dict` returned then.
+        What `remember` returned then.
     as_of : date
-        The reference date of new thresholds.
+        The day looked from: thresholds of a later day are not used. It is the reference date of new ones.
     refit : bool
         Whether to fix new thresholds in any case.
     settings : mapping, optional
-        What else the thresholds depend on, such as window_months.
+        What else the thresholds depend on, such as window_months. Each setting has thresholds of its own, so that a
+        trial with another one does not end those in use.
     **breaks
         r_breaks, f_breaks, m_breaks, scores of `fit_scores`.
 
     Returns
     -------
     Scores
-        With a version one higher than that of `stored` where they are new.
+        With a version one higher than that of the newest for these settings where they are new.
     """
     asked = {**(settings or {}), **{key: list(v) if isinstance(v, tuple) else v for key, v in breaks.items()}}
-    earlier = Scores.from_dict(stored) if stored else None
-    if earlier and not refit and earlier.settings == asked:
-        return earlier
-    fresh = fit_scores(customers, **breaks)
-    return replace(fresh, as_of=as_of, version=earlier.version + 1 if earlier else 1, settings=asked)
+    kept = [Scores.from_dict(entry) for entry in (stored or {}).get("thresholds", [])]
+    own = [scores for scores in kept if scores.settings == asked]
+    known = [scores for scores in own if scores.as_of <= as_of]
+    if known and not refit:
+        return max(known, key=lambda scores: scores.version)
+    version = 1 + max((scores.version for scores in own), default=0)
+    return replace(fit_scores(customers, **breaks), as_of=as_of, version=version, settings=asked)
+
+
+def remember(stored: Mapping[str, Any] | None, scores: Scores) -> dict[str, Any]:
+    """Return what `frozen_scores` is to find next time: the thresholds kept so far and these, as JSON can hold them."""
+    kept = [entry for entry in (stored or {}).get("thresholds", []) if Scores.from_dict(entry) != scores]
+    return {"thresholds": [*kept, scores.to_dict()]}
 
 
 def fit_scores(

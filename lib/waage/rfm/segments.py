@@ -11,10 +11,12 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.errors import WaageError, did_you_mean
+from waage.errors import Refusal, WaageError, did_you_mean
+from waage.history import months_before
 from waage.privacy import mask_small
 from waage.rfm.customers import LIFECYCLE, Customers
 from waage.rfm.grids import RF10, Grid
+from waage.rfm.migration import Migration, migration
 from waage.rfm.prediction import Prediction, predict_next
 from waage.rfm.scores import Scores, fit_scores, require_columns
 from waage.stats import wilson
@@ -73,6 +75,88 @@ class Segmentation:
             revenue=table.revenue.fill_null(ibis.literal(0).cast(table.revenue.type())),
         ).drop("later")
 
+    def overview(self, day: date, rfm: ir.Table, min_cell: int) -> "Overview":
+        """Return segments and stages of a day as they may be shown, with the change on the year before.
+
+        Parameters
+        ----------
+        day : date
+        rfm : ibis table
+            What `at` returned for that day, or the table written of it.
+        min_cell : int
+            Smallest group shown.
+        """
+        objectors, before, year_ago = self.customers.objectors(day), None, months_before(day, 12)
+        if self.customers.reaches(year_ago):
+            before = segment_table(self.at(year_ago), grid=self.grid)
+            hide = before.columns.difference(["segment", "customers"])
+            left_out = self.customers.objectors(year_ago)
+            before = mask_small(before, "customers", *hide, min_cell=min_cell, others=left_out)
+        now = segment_table(rfm, grid=self.grid)
+        assert now.customers.sum() == rfm.segment.count().execute()
+        hide = now.columns.difference(["segment", "customers"])
+        segments = with_change(mask_small(now, "customers", *hide, min_cell=min_cell, others=objectors), before)
+        # Who bought too long ago for the window piles up with the years: there is no like for like.
+        open_ended = {"11"} if self.customers.window_months else {f"1{y}" for y in range(1, self.grid.scores + 1)}
+        piled = [bool(open_ended & set(self.grid.cells[segment])) for segment in segments.segment]
+        segments.loc[piled, ["customers_change", "revenue_change"]] = math.nan
+        # Apart from the leads: the sum of the others is the number of customers, which the segments tell.
+        found = lifecycle_table(rfm)
+        parts = (found[found.lifecycle == "lead"], found[found.lifecycle != "lead"])
+        stages = pd.concat(mask_small(part, "customers", "share", "revenue", min_cell=min_cell) for part in parts)
+        return Overview(segments, before, stages, objectors)
+
+    def migration(self, before: date, after: date, *, gone_days: int = 730, seed: int = 7) -> Migration:
+        """Return where customers moved between two days; the same thresholds at both.
+
+        Parameters
+        ----------
+        before, after : date
+        gone_days, seed : int
+            As in `waage.rfm.migration`.
+
+        Raises
+        ------
+        Refusal
+            When the orders do not cover the window before the earlier day, or as long a time before it as lies
+            between the two: customers would seem to rise although only the data began.
+        """
+        if before >= after:
+            raise WaageError(f"migration: {before} does not lie before {after}; set migration_months to 1 or more")
+        span = round((after - before).days / 30.4375)
+        if not (self.customers.reaches(before) and self.customers.reaches(before, span)):
+            raise Refusal(
+                f"the orders do not cover the window before {before}, so customers would seem to rise with the data: "
+                "set migration_months or window_months lower, or bring a longer history"
+            )
+        revenue = self.customers.revenue_around(before, after)
+        pair = self.at(before), self.at(after)
+        return migration(
+            *pair, revenue, segments=self.grid.segments, gone_days=gone_days, seed=seed, label=self.grid.label
+        )
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a report shows of a day, small groups masked.
+
+    Attributes
+    ----------
+    segments : DataFrame
+        As `segment_table` and `with_change` return.
+    before : DataFrame or None
+        The segments a year before; None where the data do not reach back far enough.
+    stages : DataFrame
+        As `lifecycle_table` returns.
+    objectors : int
+        Customers who are in no segment because they object to profiling.
+    """
+
+    segments: pd.DataFrame
+    before: pd.DataFrame | None
+    stages: pd.DataFrame
+    objectors: int
+
 
 def backtest_segments(
     customers: Customers, grid: Grid, as_of: date, days: int = 90, *, seed: int = 7, **breaks: Sequence[float]
@@ -98,15 +182,16 @@ def backtest_segments(
     Raises
     ------
     Refusal
-        When the history is too short, or too few customers or repeat buyers are in it.
+        When too few customers or repeat buyers are in either period.
     """
+    if days < 1:
+        raise WaageError(f"holdout_days is {days}; 1 or more are needed, 90 are usual")
     holdout = as_of - timedelta(days=days)
     training = holdout - timedelta(days=days)
     earlier = customers.at(training).cache()  # held until the segments of that day are made of it, too
     segmentation = Segmentation(customers, fit_scores(earlier, **breaks), grid)
-    return predict_next(
-        segmentation.with_outcome(training, holdout), segmentation.with_outcome(holdout, as_of), seed=seed
-    )
+    pair = segmentation.with_outcome(training, holdout), segmentation.with_outcome(holdout, as_of)
+    return predict_next(*pair, seed=seed, label=grid.label)
 
 
 def orders_ahead(rfm: ir.Table, identity_map: ir.Table, identities: ir.Table, future: ir.Table) -> pd.DataFrame:
@@ -132,7 +217,8 @@ def orders_ahead(rfm: ir.Table, identity_map: ir.Table, identities: ir.Table, fu
     ahead = future.select("known_orders", true_id="person_id")
     known = rfm.filter(rfm.segment.notnull()).inner_join(pairs, "person_id").left_join(ahead, "true_id")
     orders = known.known_orders.fill_null(0)
-    return known.group_by("segment").agg(customers=known.count(), orders_ahead=orders.mean()).execute()
+    people = known.person_id.nunique()
+    return known.group_by("segment").agg(customers=people, orders_ahead=orders.mean()).execute()
 
 
 def segment_table(rfm: ir.Table, *, grid: Grid = RF10, confidence: float = 0.95) -> pd.DataFrame:

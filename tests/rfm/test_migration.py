@@ -14,7 +14,8 @@ from scipy.optimize import linprog
 
 from waage import style
 from waage.errors import WaageError
-from waage.rfm.migration import GONE, NOT_YET, _hidden, migration
+from waage.privacy import hidden_numbers
+from waage.rfm.migration import GONE, NOT_YET, migration
 
 matplotlib.use("Agg")
 
@@ -185,7 +186,7 @@ class TestMasking:
     @settings(max_examples=60, deadline=None)
     def test_no_hidden_number_can_be_solved_from_the_shown_ones(self, counts, min_cell):
         full = np.pad(counts, (0, 1))
-        hidden = _hidden(full, min_cell)
+        hidden = hidden_numbers(full, min_cell)
         full[-1] = full.sum(axis=0)
         full[:, -1] = full.sum(axis=1)
         assert hidden[(full > 0) & (full < min_cell)].all()
@@ -207,7 +208,7 @@ class TestMasking:
         for column in range(counts.shape[1]):
             known[-1, column] = told[column] == "known" and full[-1, column] >= 10
             forced[-1, column] = told[column] == "forced"
-        hidden = _hidden(np.pad(counts, (0, 1)), 10, known, forced)
+        hidden = hidden_numbers(np.pad(counts, (0, 1)), 10, known, forced)
         assert hidden[forced & (full > 0)].all()
         if hidden.any() and not hidden[full > 0].all():
             assert not hidden[known].any(), "what stands elsewhere is no secret"
@@ -226,7 +227,7 @@ class TestMasking:
 
     def test_a_single_small_cell_takes_three_others_with_it(self):
         counts = np.array([[100, 3, 50], [40, 90, 60], [70, 80, 20]])
-        hidden = _hidden(np.pad(counts, (0, 1)), 10)
+        hidden = hidden_numbers(np.pad(counts, (0, 1)), 10)
         assert hidden.sum() == 4
         assert hidden[0, 1]
         assert not hidden[-1].any()
@@ -236,13 +237,13 @@ class TestMasking:
 
     def test_hidden_cells_of_a_line_are_enough_people_together(self):
         counts = np.array([[2, 3, 50, 40], [40, 90, 2, 60], [70, 80, 20, 3]])
-        hidden = _hidden(np.pad(counts, (0, 1)), 10)
+        hidden = hidden_numbers(np.pad(counts, (0, 1)), 10)
         for line, own in [*zip(counts, hidden, strict=False), *zip(counts.T, hidden.T, strict=False)]:
             assert own[-1] or not own.any() or line[own[:-1]].sum() >= 10
 
     def test_totals_are_hidden_where_they_are_the_cell(self):
-        assert _hidden(np.pad(np.array([[4, 0], [0, 0]]), (0, 1)), 10).all()
-        hidden = _hidden(np.pad(np.array([[4, 0], [0, 70]]), (0, 1)), 10)
+        assert hidden_numbers(np.pad(np.array([[4, 0], [0, 0]]), (0, 1)), 10).all()
+        hidden = hidden_numbers(np.pad(np.array([[4, 0], [0, 70]]), (0, 1)), 10)
         np.testing.assert_array_equal(hidden, [[1, 0, 1], [0, 1, 1], [1, 1, 0]])
 
     def test_masked_result_hides_shares_revenue_and_what_is_made_of_them(self, make):

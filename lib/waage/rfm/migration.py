@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import ibis
@@ -13,6 +12,7 @@ import pandas as pd
 
 from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
+from waage.privacy import hidden_numbers
 from waage.stats import wilson
 
 if TYPE_CHECKING:
@@ -72,13 +72,8 @@ class Migration:
     ) -> "Migration":
         """Return a copy whose `table` and `summary` hide counts of fewer than `min_cell` customers.
 
-        What is shown must not give away what is hidden, totals of rows and columns and the sum of all included.
-        A hidden number follows from the shown ones exactly if, in the graph that joins row and column of every
-        hidden number (totals are a row and a column, too), it is a bridge, on no cycle (Gusfield 1988). So every
-        hidden number is put on a cycle, by the hiding of those other numbers that cost fewest customers; none of
-        them is 0, so each number in the cycle can be larger or smaller by one. The hidden cells of a line
-        moreover add up to at least `min_cell`, or its total is hidden. Empty cells and the number of all customers
-        stay; with fewer than `min_cell` customers in all, everything is hidden.
+        What is shown must not give away what is hidden, totals of rows and columns and the sum of all included, see
+        `waage.privacy.hidden_numbers`; with fewer than `min_cell` customers in all, everything is hidden.
 
         Parameters
         ----------
@@ -88,9 +83,6 @@ class Migration:
             Tables of segments (segment, customers; NaN where hidden) of the two days that are shown beside this one:
             what they hide is hidden here, and what they show cannot cover for anything.
 
-        References
-        ----------
-        Gusfield (1988), A graph theoretic approach to statistical data security, SIAM J. Computing 17, 552-571.
         """
         rows, columns = [*self.segments, GONE, NOT_YET], [*self.segments, GONE]
         if self.table.customers.isna().any():
@@ -105,7 +97,7 @@ class Migration:
                     # Who is of the segment there and not in this line is gone: few of them must not be told either.
                     forced[at] = np.isnan(size) or 0 < size - line.sum() < min_cell
                     known[at] = size == line.sum()
-        hidden = _hidden(full, min_cell, known, forced)
+        hidden = hidden_numbers(full, min_cell, known, forced)
         masked = self.table.copy()
         cell = hidden[:-1, :-1].ravel()
         of_row = np.repeat(hidden[:-1, -1], len(columns))
@@ -331,54 +323,6 @@ def _diagonal_interval(counts: np.ndarray, draws: int, seed: int, confidence: fl
             # No draw can differ from none or all; that does not make it certain.
             low[place, place], high[place, place] = wilson(counts[place, place], counts[place].sum(), confidence)
     return low, high
-
-
-def _hidden(
-    extended: np.ndarray, min_cell: int, known: np.ndarray | bool = False, forced: np.ndarray | bool = False
-) -> np.ndarray:
-    """Return which numbers of a table, given with an empty last row and column for its totals, are hidden.
-
-    `known` numbers stand elsewhere and cannot be hidden, `forced` ones must be.
-    """
-    import networkx as nx
-
-    extended = extended.copy()
-    extended[-1] = extended.sum(axis=0)
-    extended[:, -1] = extended.sum(axis=1)
-    if extended[-1, -1] < min_cell:
-        return np.ones(extended.shape, dtype=bool)
-    known = np.broadcast_to(known, extended.shape)
-    hidden = ((extended > 0) & (extended < min_cell) & ~known) | (forced & (extended > 0))
-    edges = [(("row", r), ("column", c), int(extended[r, c])) for r, c in zip(*np.nonzero(extended), strict=True)]
-    # The number of all customers is known from elsewhere, so hiding it protects nothing.
-    edges.remove(max(edges))
-    edges = [(r, c, size) for r, c, size in edges if not known[r[1], c[1]]]
-    while True:
-        hidden |= _thin_lines(extended, hidden, min_cell) | _thin_lines(extended.T, hidden.T, min_cell).T
-        graph = nx.Graph([(r, c) for r, c, _ in edges if hidden[r[1], c[1]]])
-        bridge = next(iter(sorted(map(sorted, nx.bridges(graph)))), None)
-        if bridge is None:
-            return hidden
-        ways = nx.Graph()
-        # Hidden numbers cost nothing; the small addition prefers fewer of equal cost.
-        ways.add_weighted_edges_from((r, c, 0 if hidden[r[1], c[1]] else size + 1e-3) for r, c, size in edges)
-        ways.remove_edge(*bridge)
-        if not nx.has_path(ways, *bridge):
-            return extended > 0  # so much is known elsewhere that nothing else is left to hide behind
-        for one, other in pairwise(nx.shortest_path(ways, *bridge, weight="weight")):
-            place = dict([one, other])
-            hidden[place["row"], place["column"]] = True
-
-
-def _thin_lines(extended: np.ndarray, hidden: np.ndarray, min_cell: int) -> np.ndarray:
-    """Return one more cell to hide of each row whose total is shown and whose hidden cells are too few people."""
-    more = np.zeros_like(hidden)
-    for row in range(len(extended)):
-        cells, own = extended[row, :-1], hidden[row, :-1]
-        left = np.flatnonzero(~own & (cells > 0))
-        if not hidden[row, -1] and 0 < cells[own].sum() < min_cell and left.size:
-            more[row, left[np.argmin(cells[left])]] = True
-    return more
 
 
 def _missing(name: str, table: ir.Table, columns: Sequence[str]) -> list[str]:

@@ -257,6 +257,6 @@ def _faded(rows: pd.DataFrame, colour: str) -> list[tuple]:
 
 
 def _running(rows: pd.DataFrame, language: str) -> str:
-    if rows["complete"].iloc[-1]:
+    if rows["complete"].iloc[-1] or rows["hidden"].iloc[-1]:
         return ""
     return text("running", language, month=style.day(rows["period"].iloc[-1], language).split()[1])

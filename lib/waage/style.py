@@ -73,6 +73,7 @@ LABELS = {
     "f": ("frequency (orders)", "Häufigkeit (Bestellungen)"),
     "m": ("monetary", "Umsatz"),
     "score": ("score", "Punkte"),
+    "psi": ("PSI", "PSI"),
     "lower": ("more than", "mehr als"),
     "upper": ("up to", "bis zu"),
     "breaks": ("bounds", "Grenzen"),

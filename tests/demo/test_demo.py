@@ -101,7 +101,8 @@ def test_the_demo_runs_through_every_notebook_and_its_faults_are_found_and_no_ot
     known = study.read("identities").execute()
     names = known["first_name"] + " " + known["last_name"]
     secrets = pd.concat([known["email"], known["phone"], known["street"], names, known["loyalty_id"]]).dropna().unique()
-    for name in ("01_data_unification.html", "01_data_unification.ipynb", "index.html", "manifest.json"):
+    reports = [f"{result.name}.{kind}" for result in results for kind in ("html", "ipynb")]
+    for name in (*reports, "index.html", "manifest.json", "segments.yaml"):
         text = (study.reports / name).read_text(encoding="utf-8")
         text = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+|\"image/png\": \"[^\"]+\"", "", text)
         assert not [secret for secret in secrets if len(secret) > 5 and secret in text][:3]

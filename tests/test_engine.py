@@ -55,3 +55,16 @@ def test_lines_in_errors_count_from_the_top_of_the_file(tmp_path):
             source.write_text(lead + body)
             with pytest.raises(WaageError, match=rf"^orders\.sql, line {line + lead.count(chr(10))}: "):
                 engine.source(source, Path("raw"), "orders.sql")
+
+
+@pytest.mark.parametrize("at", [0, 70_000, 122_879, 122_880, 199_998])
+def test_a_key_that_occurs_twice_is_found_wherever_it_lies_in_the_file(tmp_path, at):
+    engine = open_engine({}, tmp_path / "spill")
+    rows = engine.connection.sql(
+        "SELECT 'k' || lpad(i::VARCHAR, 6, '0') AS a, NULL::VARCHAR AS b FROM range(200000) t(i)"
+    )
+    engine.write(rows, tmp_path / "fine.parquet", ("a", "b"))
+    twice = rows.union(rows.filter(rows.a == f"k{at:06d}"))
+    with pytest.raises(WaageError, match=f"twice: 1 keys occur more than once.*k{at:06d}"):
+        engine.write(twice, tmp_path / "twice.parquet", ("a", "b"))
+    assert not (tmp_path / "twice.parquet").exists()

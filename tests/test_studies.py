@@ -10,6 +10,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from waage.errors import WaageError
 from waage.publication import read_json
 from waage.run import plan_run, run
 from waage.study import Study, find_root
@@ -221,7 +222,8 @@ def test_odd_bases_still_give_a_report(make_study, orders):
     assert len(rfm) == study.read("persons").count().execute() and rfm.segment.notna().all()
     assert rfm[["r", "f", "m"]].astype(int).isin(range(1, 6)).all(axis=None)
     page = (study.reports / "02_rfm_typology.html").read_text(encoding="utf-8")
-    assert ">nan<" not in page and "Traceback" not in page
+    assert ">nan<" not in page and "Traceback" not in page and " are 0% of the customers" not in page
+    assert "do not cover the window before" in page, "one year of data is no ground for a migration over two"
 
 
 def test_returns_larger_than_orders_score_lowest(make_study, orders_sql):
@@ -241,21 +243,40 @@ def test_a_day_before_the_first_order_is_refused_with_its_reason(make_study):
     assert "no order lies on or before the day looked from" in results[0].reason
 
 
-def test_thresholds_stay_until_the_setting_changes_or_somebody_asks(make_study, orders_sql):
+def test_thresholds_stay_until_somebody_asks_and_a_trial_does_not_end_them(make_study):
+    def run_02(**settings):
+        make_study(as_of="2024-12-31")
+        result = run(plan_run("small", ("02",), tuple(f"02.{key}={value}" for key, value in settings.items())))[0]
+        assert result.status == "done", result.reason
+        kept = Study.open("small").kept("rfm_thresholds")["thresholds"]
+        return [(entry["settings"]["window_months"], entry["version"], entry["as_of"]) for entry in kept]
+
     make_study(as_of="2024-06-30")
     run(plan_run("small", ("01", "02")))
-    study = Study.open("small")
-    first = study.kept("rfm_thresholds")
-    assert (first["version"], first["as_of"]) == (1, "2024-06-30")
-    make_study(as_of="2024-12-31")
-    run(plan_run("small", ("01", "02")))
-    assert study.kept("rfm_thresholds") == first
-    page = (study.reports / "02_rfm_typology.html").read_text(encoding="utf-8")
+    june = (24, 1, "2024-06-30")
+    assert run_02() == [june]
+    page = (Study.open("small").reports / "02_rfm_typology.html").read_text(encoding="utf-8")
     assert "Thresholds version 1, fixed on 30 June 2024" in page
-    run(plan_run("small", ("02",), ("02.refit=true",)))
-    assert (study.kept("rfm_thresholds")["version"], study.kept("rfm_thresholds")["as_of"]) == (2, "2024-12-31")
-    run(plan_run("small", ("02",), ("02.window_months=12",)))
-    assert study.kept("rfm_thresholds")["version"] == 3
+    assert run_02(window_months=12) == [june, (12, 1, "2024-12-31")]
+    assert run_02(refit="true") == [june, (12, 1, "2024-12-31"), (24, 2, "2024-12-31")]
+
+
+def test_a_document_lies_beside_the_reports_on_whatever_disk_and_goes_when_it_is_no_longer_written(make_study):
+    from waage.study import Study as Opened
+
+    make_study()
+    run(plan_run("small", ("01", "02")))
+    study = Opened.open("small", notebook="02_rfm_typology")
+    assert (study.reports / "segments.yaml").is_file()
+    with pytest.raises(WaageError, match=r"cannot be called '\.\./x\.yaml'"):
+        study.document("../x.yaml", "")
+    with pytest.raises(WaageError, match=r"cannot be called 'index\.html'"):
+        study.document("index.html", "")
+    notebook = study.root / "notebooks" / "02_rfm_typology.ipynb"
+    kept = [line for line in notebook.read_text().splitlines() if "study.document" not in line]
+    notebook.write_text("\n".join(kept))
+    run(plan_run("small", ("02",)))
+    assert not (study.reports / "segments.yaml").exists()
 
 
 def test_a_grid_of_the_study_with_three_scores_runs_to_its_report(make_study):

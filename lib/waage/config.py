@@ -193,9 +193,16 @@ def _faults_in_rfm(rfm: Mapping) -> list[str]:
     for key, kind in wanted.items():
         if key in rfm and not isinstance(rfm[key], kind):
             faults.append(f"rfm.{key} must be a {'text' if kind is str else 'mapping'}, not {rfm[key]!r}")
-    for name, grid in rfm["grids"].items() if isinstance(rfm.get("grids"), dict) else ():
+    own = rfm.get("grids") if isinstance(rfm.get("grids"), dict) else {}
+    known = {segment for grid in read_grids().values() for segment in grid.segments}
+    for name, grid in own.items():
         try:
-            read_grids({name: grid})
+            known |= set(read_grids({name: grid})[name].segments)
         except WaageError as error:
             faults.append(f"rfm.grids: {error}")
+    for segment, owner in rfm["owners"].items() if isinstance(rfm.get("owners"), dict) else ():
+        if segment not in known and not any("rfm.grids" in fault for fault in faults):
+            faults.append(f"rfm.owners: no segment {segment!r}{did_you_mean(str(segment), known)}")
+        if not isinstance(owner, str):
+            faults.append(f"rfm.owners.{segment} must be a text, not {owner!r}")
     return faults

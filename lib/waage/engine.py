@@ -14,6 +14,8 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from waage.errors import WaageError
@@ -178,22 +180,38 @@ class DuckDBEngine:
                 table.order_by([ibis.asc(name, nulls_first=True) for name in key]),
                 path,
                 compression="zstd",
+                compression_level=1,  # as small as the default's files here, and faster
                 row_group_size=ROW_GROUP,
             )
         except duckdb.IOException as error:
             raise WaageError(f"{path.stem}: cannot be written to {path.parent}: {_first_line(error)}") from None
-        if unique:
+        if unique or not _neighbours_equal(path, key):
             return describe(path)
         written = self.read(path)
         twice = written.group_by(*key).agg(_n=written.count()).filter(ibis._["_n"] > 1)
         repeated = twice.count().execute()
-        if repeated:
-            example = twice.order_by(*key).limit(1).drop("_n").execute().iloc[0].to_dict()
-            # An id may be an address, and errors end up in logs.
-            example = {name: "***" if name.startswith("source_id") else value for name, value in example.items()}
-            path.unlink()
-            raise WaageError(f"{path.stem}: {repeated:,} keys occur more than once, e.g. {example}; one row a key")
-        return describe(path)
+        example = twice.order_by(*key).limit(1).drop("_n").execute().iloc[0].to_dict()
+        # An id may be an address, and errors end up in logs.
+        example = {name: "***" if name.startswith("source_id") else value for name, value in example.items()}
+        path.unlink()
+        raise WaageError(f"{path.stem}: {repeated:,} keys occur more than once, e.g. {example}; one row a key")
+
+
+def _neighbours_equal(path: Path, key: tuple[str, ...]) -> bool:
+    """Return whether a file in the order of its key has a key twice, NULL being equal to NULL."""
+    file, last = pq.ParquetFile(path), None
+    for group in range(file.num_row_groups):
+        rows = file.read_row_group(group, columns=list(key))
+        rows = rows if last is None else pa.concat_tables([last, rows])
+        last, same = rows.slice(len(rows) - 1), None
+        for name in key:
+            here, before = rows[name].slice(1), rows[name].slice(0, len(rows) - 1)
+            equal = pc.fill_null(pc.equal(here, before), False)
+            equal = pc.or_(equal, pc.and_(pc.is_null(here), pc.is_null(before)))
+            same = equal if same is None else pc.and_(same, equal)
+        if pc.any(same).as_py():
+            return True
+    return False
 
 
 def describe(path: Path) -> TableFile:

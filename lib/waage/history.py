@@ -144,7 +144,8 @@ def rfm_summary(
     }
     if window_months:
         inside = seen.day > months_before(as_of, window_months)
-        sums["frequency"] = ibis.ifelse(inside, 1, 0).sum().cast("int64")
+        # A count, because DuckDB's sum of integers is a HUGEINT, which Parquet keeps as a double.
+        sums["frequency"] = seen.count(where=inside)
         sums["net_revenue"] = ibis.ifelse(inside, seen.net_revenue, nothing).sum().cast(money)
     else:
         sums["net_revenue"] = seen.net_revenue.sum().cast(money)
@@ -206,7 +207,7 @@ def purchase_histories(
     days = days.mutate(first_day=days.day.min().over(ibis.window(group_by="person_id")))
     repeat = days.day > days.first_day
     table = days.group_by("person_id", "first_day").agg(
-        frequency=repeat.sum().cast("int64"),
+        frequency=days.count(where=repeat),
         last_day=days.day.max(),
         repeat_value=ibis.ifelse(repeat, days.value, ibis.literal(0).cast(days.value.type())).sum(),
     )

@@ -253,7 +253,16 @@ def cards(*figures: tuple[str, ...], language: str = "en"):
     return _html(f'<div class="cards">{"".join(map(str, made))}</div>')
 
 
-def plot_segments(table, value: str, *, title: str, study, money: bool = False, ax=None):
+def segment_labels(study) -> dict[str, str]:
+    """Return the names of the study's segments in its language, from the table `segments` where it has one."""
+    if not study.has("segments"):
+        return {}
+    table = study.read("segments").execute()
+    column = "label_de" if study.config.language == "de" else "label"
+    return dict(zip(table["segment"], table[column], strict=True))
+
+
+def plot_segments(table, value: str, *, title: str, study, labels=None, money: bool = False, ax=None):
     """Draw a bar for each segment, from the best to the lost, with its value written beside it.
 
     Parameters
@@ -264,6 +273,8 @@ def plot_segments(table, value: str, *, title: str, study, money: bool = False, 
     title : str
     study : Study
         Its language, currency and min_cell word the labels.
+    labels : dict, optional
+        As `segment_labels` returns; other segments have their label of `waage.style`.
     money : bool
         Whether the values are amounts.
     ax : Axes, optional
@@ -275,7 +286,7 @@ def plot_segments(table, value: str, *, title: str, study, money: bool = False, 
         _, ax = plt.subplots(figsize=(10.2, 0.42 * len(table) + 1))
     order = {segment: i for i, segment in enumerate(style.SEGMENT_COLOURS)}
     table = table.sort_values("segment", key=lambda column: column.map(order), ascending=False)
-    names = [style.label(segment, language) for segment in table["segment"]]
+    names = [(labels or {}).get(segment) or style.label(segment, language) for segment in table["segment"]]
     sizes = table[value].astype(float)
     ax.barh(names, sizes.fillna(0), color=[style.SEGMENT_COLOURS.get(s, style.MUTED) for s in table["segment"]])
     n = study.config.min_cell

@@ -1,7 +1,10 @@
 """What may be shown and what may leave: small groups, objections to profiling, the customer file."""
 
+from itertools import pairwise
+
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 CUSTOMER_FILE = {
@@ -63,6 +66,74 @@ def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, oth
     for name in (count, *values):
         masked[name] = masked[name].astype(float).mask(hidden)
     return masked
+
+
+def hidden_numbers(
+    extended: np.ndarray, min_cell: int, known: np.ndarray | bool = False, forced: np.ndarray | bool = False
+) -> np.ndarray:
+    """Return which numbers of a two-way table must be hidden so that none under `min_cell` can be worked out.
+
+    A hidden number follows from the shown ones exactly if, in the graph that joins row and column of every hidden
+    number (totals are a row and a column, too), it is a bridge (Gusfield 1988): so each is put on a cycle, by the
+    hiding of those other numbers that cost fewest persons. The hidden cells of a line moreover add up to at least
+    `min_cell`, or its total is hidden.
+
+    Parameters
+    ----------
+    extended : ndarray of int, shape (rows + 1, columns + 1)
+        Persons; the last row and column are filled with the totals.
+    min_cell : int
+    known, forced : ndarray of bool of the same shape, or bool
+        Numbers that stand elsewhere and cannot cover for anything; numbers that must be hidden.
+
+    Returns
+    -------
+    ndarray of bool
+        Where numbers are hidden; empty cells and the total of all never are, but in the extreme everything.
+
+    References
+    ----------
+    Gusfield (1988), A graph theoretic approach to statistical data security, SIAM J. Computing 17, 552-571.
+    """
+    import networkx as nx
+
+    extended = extended.copy()
+    extended[-1] = extended.sum(axis=0)
+    extended[:, -1] = extended.sum(axis=1)
+    if extended[-1, -1] < min_cell:
+        return np.ones(extended.shape, dtype=bool)
+    known = np.broadcast_to(known, extended.shape)
+    hidden = ((extended > 0) & (extended < min_cell) & ~known) | (forced & (extended > 0))
+    edges = [(("row", r), ("column", c), int(extended[r, c])) for r, c in zip(*np.nonzero(extended), strict=True)]
+    # The number of all customers is known from elsewhere, so hiding it protects nothing.
+    edges.remove(max(edges))
+    edges = [(r, c, size) for r, c, size in edges if not known[r[1], c[1]]]
+    while True:
+        hidden |= _thin_lines(extended, hidden, min_cell) | _thin_lines(extended.T, hidden.T, min_cell).T
+        graph = nx.Graph([(r, c) for r, c, _ in edges if hidden[r[1], c[1]]])
+        bridge = next(iter(sorted(map(sorted, nx.bridges(graph)))), None)
+        if bridge is None:
+            return hidden
+        ways = nx.Graph()
+        # Hidden numbers cost nothing; the small addition prefers fewer of equal cost.
+        ways.add_weighted_edges_from((r, c, 0 if hidden[r[1], c[1]] else size + 1e-3) for r, c, size in edges)
+        ways.remove_edge(*bridge)
+        if not nx.has_path(ways, *bridge):
+            return extended > 0  # so much is known elsewhere that nothing else is left to hide behind
+        for one, other in pairwise(nx.shortest_path(ways, *bridge, weight="weight")):
+            place = dict([one, other])
+            hidden[place["row"], place["column"]] = True
+
+
+def _thin_lines(extended: np.ndarray, hidden: np.ndarray, min_cell: int) -> np.ndarray:
+    """Return one more cell to hide of each row whose total is shown and whose hidden cells are too few people."""
+    more = np.zeros_like(hidden)
+    for row in range(len(extended)):
+        cells, own = extended[row, :-1], hidden[row, :-1]
+        left = np.flatnonzero(~own & (cells > 0))
+        if not hidden[row, -1] and 0 < cells[own].sum() < min_cell and left.size:
+            more[row, left[np.argmin(cells[left])]] = True
+    return more
 
 
 def may_profile(table: ir.Table, person_consents: ir.Table | None) -> ir.Table:

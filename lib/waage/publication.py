@@ -45,7 +45,7 @@ def kept_path(tables: Path, name: str) -> Path | None:
 
 
 def publish(tables: Path, stage: Path, staged: list[str], stale: list[str], reports: Path) -> None:
-    """Make a stage's tables visible, and stale ones invisible, in one step; with them what it keeps, and documents.
+    """Make a stage's tables visible, and stale ones invisible, in one step, with what it keeps; documents just before.
 
     Parameters
     ----------
@@ -58,9 +58,12 @@ def publish(tables: Path, stage: Path, staged: list[str], stale: list[str], repo
     """
     complete(tables)
     kept = sorted(file.name for file in (stage / KEPT).glob("*"))
-    documents = sorted(file.name for file in (stage / DOCUMENTS).glob("*"))
+    for file in (stage / DOCUMENTS).glob("*"):
+        # Before the tables and by copy: reports may lie on another disk, and a full one must not block the journal.
+        reports.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, reports / f".{file.name}.new")
+        os.replace(reports / f".{file.name}.new", reports / file.name)
     journal = {"stage": str(stage.relative_to(tables)), "tables": staged, "removed": stale, "kept": kept}
-    journal |= {"documents": documents, "reports": os.path.relpath(reports, tables)}
     write_json(tables / _JOURNAL, journal)
     complete(tables)
 
@@ -78,10 +81,6 @@ def complete(tables: Path) -> None:
         if (stage / KEPT / name).is_file():
             (tables.parent / KEPT).mkdir(exist_ok=True)
             os.replace(stage / KEPT / name, tables.parent / KEPT / name)
-    for name in journal.get("documents", ()):
-        if (stage / DOCUMENTS / name).is_file():
-            (tables / journal["reports"]).mkdir(parents=True, exist_ok=True)
-            os.replace(stage / DOCUMENTS / name, tables / journal["reports"] / name)
     for name in journal["removed"]:
         (tables / f"{name}.parquet").unlink(missing_ok=True)
     (tables / _JOURNAL).unlink()

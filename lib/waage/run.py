@@ -160,6 +160,9 @@ def run(plan: Plan, listener: Listener | None = None) -> list[Result]:
                 "currency": study.config.currency,
             }
             last_good = manifest["notebooks"].get(name, {})
+            if result.status == "done":
+                for document in set(last_good.get("documents", [])) - set(entry["documents"]):
+                    (study.reports / document).unlink(missing_ok=True)
             if result.status != "done" and last_good.get("report"):
                 # Tables and report are still those of the last good run, and so is what is said about them.
                 changes = ("status", "reason", "failed_report", "seconds", "started", "run")

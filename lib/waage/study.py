@@ -260,7 +260,15 @@ class Study:
         return pd.read_parquet(path) if path.suffix == ".parquet" else read_json(path)
 
     def document(self, name: str, text: str) -> None:
-        """Stage a text for people, such as "segments.yaml"; it lies beside the reports when the notebook finishes."""
+        """Stage a text for people, such as "segments.yaml"; it lies beside the reports when the notebook finishes.
+
+        Raises
+        ------
+        WaageError
+            For a name that is not one of a text file (letters, digits, _ and -; .yaml, .csv, .md or .txt).
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_-]+\.(yaml|csv|md|txt)", name):
+            raise WaageError(f"a document cannot be called {name!r}: letters, digits, _, - and .yaml, .csv, .md, .txt")
         folder = self.stage / DOCUMENTS
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

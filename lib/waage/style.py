@@ -61,7 +61,7 @@ LABELS = {
     "stage_lapsed": ("Lapsed", "Abgewandert"),
     "purchase days": ("purchase days", "Kauftage"),
     "not_yet": ("Not yet a customer", "Noch kein Kunde"),
-    "gone": ("gone", "verloren"),
+    "gone": ("gone", "nicht mehr da"),
     "stayed": ("stayed", "geblieben"),
     "moved_up": ("moved up", "aufgestiegen"),
     "moved_down": ("moved down", "abgestiegen"),
@@ -72,7 +72,14 @@ LABELS = {
     "r": ("recency (days)", "letzter Kauf (Tage)"),
     "f": ("frequency (orders)", "Häufigkeit (Bestellungen)"),
     "m": ("monetary", "Umsatz"),
+    "score": ("score", "Punkte"),
     "psi": ("PSI", "PSI"),
+    "lower": ("more than", "mehr als"),
+    "upper": ("up to", "bis zu"),
+    "breaks": ("bounds", "Grenzen"),
+    "quantile": ("quantile", "Quantil"),
+    "given": ("given", "gegeben"),
+    "orders_ahead": ("orders ahead", "künftige Bestellungen"),
     "split": ("split", "Einteilung"),
     "groups": ("groups", "Gruppen"),
     "auc": ("AUC", "AUC"),
@@ -81,7 +88,6 @@ LABELS = {
     "brier_skill": ("Brier skill", "Brier-Skill"),
     "difference_to_segments": ("difference to segments (AUC)", "Differenz zu Segmenten (AUC)"),
     "tied_share": ("tied", "gleichauf"),
-    "reference_share": ("share at fixing", "Anteil bei Festlegung"),
     "owner": ("owner", "zuständig"),
     "rule": ("rule", "Regel"),
     "rule_de": ("rule", "Regel"),
@@ -406,7 +412,7 @@ def apply(language: str = "en") -> None:
         }
     )
     pd.set_option("display.float_format", lambda x: _readable(x, language))
-    pd.set_option("display.max_colwidth", 120)
+    pd.set_option("display.max_colwidth", 400)
     pd.set_option("display.html.use_mathjax", False)  # two dollar amounts in a row are no formula
     _inline_at_double_resolution()
 

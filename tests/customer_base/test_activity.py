@@ -3,19 +3,22 @@
 import itertools
 import random
 from datetime import date, timedelta
+from functools import partial
 
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from waage.customer_base import activity, base_finding, history_note, rates, rolling_year
+from waage import customer_base
+from waage.customer_base import base_finding, history_note, rates, rolling_year
 from waage.customer_base.periods import Span, add_months, period_start, spans, year_before
 from waage.errors import Refusal
 
 from .book import order, year_later
 
 ORIGIN = date(2023, 1, 15)
+activity = partial(customer_base.activity, min_cell=1)
 few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 statuses = st.sampled_from(["shipped", "placed", None, "cancelled"])
 days = st.one_of(st.integers(0, 1100), st.sampled_from([44, 409, 410, 774, 775, 776, 365, 366, 730]))
@@ -89,7 +92,11 @@ class TestEvents:
         table = make_orders(
             [order("a", date(2024, 3, 1), 20, returned=20), order("b", date(2024, 3, 1), 20, "cancelled")]
         )
-        rows = activity(table, date(2024, 3, 31)).table.query("grain == 'month'").set_index("measure")["value"]
+        rows = (
+            activity(table, date(2024, 3, 31), whole_history=True)
+            .table.query("grain == 'month'")
+            .set_index("measure")["value"]
+        )
         assert rows["active"] == rows["ordering"] == rows["new"] == 1
         assert rows["orders"] == 2 and rows["demand"] == 40 and rows["net_revenue"] == 0 and rows["basket"] == 20
 
@@ -181,7 +188,7 @@ class TestWhatTheHistoryCanTell:
 
     def test_one_customer_and_one_day(self, make_orders):
         day = date(2024, 2, 29)
-        found = activity(make_orders([("a", day, 3), ("a", day, 4)]), day)
+        found = activity(make_orders([("a", day, 3), ("a", day, 4)]), day, whole_history=True)
         rows = found.table.query("grain == 'month'").set_index("measure")["value"]
         assert (rows["active"], rows["new"], rows["orders"], rows["demand"], rows["ordering"]) == (1, 1, 2, 7, 1)
         assert len(found.events) == 1

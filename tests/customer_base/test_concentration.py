@@ -1,12 +1,13 @@
 """Concentration against textbook values, and against the bootstrap for its interval."""
 
+import dataclasses
 import random
 from datetime import date
 
 import numpy as np
 import pytest
 
-from waage.customer_base import concentration, concentration_finding
+from waage.customer_base import active_customers, concentration, concentration_finding
 from waage.customer_base.concentration import from_counts
 
 from .book import order
@@ -17,6 +18,10 @@ UNTIL = date(2025, 6, 30)
 def of(values, min_cell=1):
     amounts, n = np.unique(np.asarray(values, dtype="int64"), return_counts=True)
     return from_counts(amounts, n, min_cell=min_cell)
+
+
+def measured(orders):
+    return concentration(active_customers(orders, UNTIL))
 
 
 def gini_by_pairs(values):
@@ -84,10 +89,16 @@ class TestFromOrders:
     def test_negative_customers_are_counted_and_zero(self, make_orders):
         rows = self.rows()
         rows += [order(f"n{i}", date(2025, 2, 1), 5, returned=8, number=500 + i) for i in range(10)]
-        found = concentration(make_orders(rows), UNTIL)
+        found = measured(make_orders(rows))
         values = [float(row["net_revenue"]) for row in rows[:150]] + [0.0] * 10
         assert (found.customers, found.negative) == (160, 10)
         assert found.gini == pytest.approx(gini_by_pairs(values))
+        few = dataclasses.replace(found, negative=3)
+        assert (
+            "Fewer than 10 of 160 active" in concentration_finding(few) and "3" not in concentration_finding(few)[-70:]
+        )
+        assert "Weniger als 10 von 160" in concentration_finding(few, "de")
+        assert "3 of 160" in concentration_finding(few, min_cell=3)
         assert "10 of 160" in concentration_finding(found) and "10 von 160" in concentration_finding(found, "de")
 
     def test_only_the_last_twelve_months_and_what_was_not_cancelled(self, make_orders):
@@ -97,20 +108,20 @@ class TestFromOrders:
             order("p3", date(2025, 3, 1), 900, "cancelled", number=702),
             order(None, date(2025, 3, 1), 900, number=703),
         ]
-        first, second = (concentration(make_orders(some), UNTIL) for some in (rows, rows + more))
+        first, second = (measured(make_orders(some)) for some in (rows, rows + more))
         assert first.gini == second.gini and first.customers == second.customers == 150
 
     def test_row_order_does_not_matter(self, make_orders):
         rows = self.rows()
-        first = concentration(make_orders(rows), UNTIL)
+        first = measured(make_orders(rows))
         random.Random(2).shuffle(rows)
-        second = concentration(make_orders(rows), UNTIL)
+        second = measured(make_orders(rows))
         assert (first.gini, first.gini_low) == (second.gini, second.gini_low) and first.curve.equals(second.curve)
 
     def test_too_few_and_no_revenue_have_a_reason(self, make_orders):
-        few = concentration(make_orders(self.rows(99)), UNTIL)
+        few = measured(make_orders(self.rows(99)))
         assert few.problem == "few_customers" and np.isnan(few.gini) and few.table.empty
-        assert concentration(make_orders(self.rows(100)), UNTIL).problem == ""
+        assert measured(make_orders(self.rows(100))).problem == ""
         back = [order(f"p{i}", date(2025, 1, 1), 5, returned=5, number=i + 1) for i in range(120)]
-        none = concentration(make_orders(back), UNTIL)
+        none = measured(make_orders(back))
         assert none.problem == "no_revenue" and "not positive" in concentration_finding(none)

@@ -3,12 +3,13 @@
 import random
 from datetime import date, timedelta
 
+import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from waage.customer_base import cohorts, history, newcomers, rates
+from waage.customer_base import activity, cohorts, history, newcomers, rates
 from waage.customer_base.cohorts import GRAINS
 from waage.customer_base.periods import period_start, spans
 from waage.errors import WaageError
@@ -73,6 +74,27 @@ class TestRates:
         assert list(fiscal["period"].unique()) == [pd.Timestamp("2023-07-01")]
         assert set(fiscal["measure"]) == {"repeat_rate"}  # the year before is not covered
 
+    def test_a_year_is_compared_with_the_one_before_it_or_none(self, make_orders):
+        plan = {2021: 40, 2022: 5, 2023: 30, 2024: 20}
+        rows = [order(f"{y}-{i}", date(y, m, 1 + i % 28)) for y, n in plan.items() for i in range(n) for m in (1, 9)]
+        table = make_orders(
+            [*rows, *(order(f"{y}-x{i}", date(y, 5, 5)) for y in (2023, 2024) for i in range(y - 2013))]
+        )
+        found = rates(table, history(table, date(2024, 12, 31))).table.query("measure == 'repeat_rate'")
+        fiscal = found.query("grain == 'fiscal_year'").set_index("period")
+        assert fiscal.index.year.tolist() == [2021, 2023, 2024] and np.isnan(fiscal["value_before"].iloc[1])
+        assert fiscal["value_before"].iloc[2] == fiscal["value"].iloc[1] == 30 / 40
+        rolling = found.query("grain == 'rolling'").iloc[0]
+        assert (rolling["value"], rolling["value_before"]) == (20 / 31, 30 / 40)
+
+    def test_counts_are_whole_numbers_in_the_engine_too(self, make_orders, duck):
+        # DuckDB's sum of booleans is a HUGEINT, which Parquet keeps as a double; Ibis takes it for an int64.
+        from waage.customer_base.activity import _events
+
+        events = _events(make_orders([("a", date(2024, 1, 1)), ("b", date(2024, 1, 2))]))
+        sql = f"SELECT typeof(new), typeof(reactivated), typeof(lapsed) FROM ({ibis.to_sql(events, 'duckdb')}) LIMIT 1"
+        assert set(duck.raw_sql(sql).fetchone()) == {"BIGINT"}
+
     def test_a_year_without_orders_is_no_return(self, make_orders):
         rows = [order(f"a{i}", day) for i in range(20) for day in (date(2021, 1, 1), date(2023, 5, 5))]
         rows += [order(f"b{i}", date(2022, 2, 2)) for i in range(20)]
@@ -90,7 +112,7 @@ class TestCohorts:
     def test_brute_force(self, make_orders, grain):
         rows = some_orders()
         table = make_orders(rows)
-        found = cohorts(table, history(table, self.UNTIL), grain=grain, min_cell=1).table
+        found = cohorts(table, activity(table, self.UNTIL, min_cell=1), grain=grain).table
         months, people = GRAINS[grain], {}
         for row in rows:
             if row["status"] != "cancelled" and row["day"] <= self.UNTIL:
@@ -116,7 +138,7 @@ class TestCohorts:
 
     def test_no_small_count_is_shown(self, make_orders):
         table = make_orders(some_orders())
-        found = cohorts(table, history(table, self.UNTIL), grain="quarter", min_cell=8).table
+        found = cohorts(table, activity(table, self.UNTIL, min_cell=8), grain="quarter").table
         shown = found["customers"].dropna()
         assert not shown.between(1, 7).any() and found["customers"].isna().any() and (shown >= 8).any()
         hidden = found["customers"].isna()
@@ -127,7 +149,7 @@ class TestCohorts:
 
     def test_the_first_year_is_marked(self, make_orders):
         table = make_orders([("a", date(2023, 1, 1)), ("b", date(2024, 1, 1)), ("c", date(2023, 10, 1))])
-        found = cohorts(table, history(table, date(2024, 12, 31)), min_cell=1).table.query("age == 0")
+        found = cohorts(table, activity(table, date(2024, 12, 31), min_cell=1)).table.query("age == 0")
         assert found.set_index("cohort")["known"].to_dict() == {
             pd.Timestamp("2023-01-01"): False,
             pd.Timestamp("2023-10-01"): False,
@@ -136,9 +158,9 @@ class TestCohorts:
 
     def test_nothing_complete_nothing_shown_and_a_wrong_grain(self, make_orders):
         table = make_orders([("a", date(2024, 5, 5))])
-        assert cohorts(table, history(table, date(2024, 5, 20))).table.empty
+        assert cohorts(table, activity(table, date(2024, 5, 20))).table.empty
         with pytest.raises(WaageError, match="did you mean 'month'"):
-            cohorts(table, history(table, date(2024, 5, 20)), grain="months")
+            cohorts(table, activity(table, date(2024, 5, 20)), grain="months")
 
 
 class TestNewcomers:
@@ -153,13 +175,13 @@ class TestNewcomers:
         rows += [order(f"p{i}", date(2025, 4, 3), number=200 + i) for i in range(4, 7)]  # 31 days later
         table = make_orders(rows)
         for until, seen in [(date(2025, 4, 29), False), (date(2025, 4, 30), True)]:
-            march = newcomers(table, history(table, until)).table.set_index("month").loc["2025-03-01"]
+            march = newcomers(table, activity(table, until)).table.set_index("month").loc["2025-03-01"]
             if not seen:
                 assert np.isnan(march["within_30"]) and np.isnan(march["within_30_low"])
             else:
                 assert march["within_30"] == 4 / 12 and np.isnan(march["within_60"])
                 assert (march["within_30_low"], march["within_30_high"]) == pytest.approx(wilson(4, 12))
-        later = newcomers(table, history(table, self.UNTIL)).table.set_index("month").loc["2025-03-01"]
+        later = newcomers(table, activity(table, self.UNTIL)).table.set_index("month").loc["2025-03-01"]
         assert later["within_60"] == 7 / 12 and later["within_90"] == 7 / 12
         assert np.isnan(later["within_180"]) and later["complete"]
 
@@ -172,7 +194,7 @@ class TestNewcomers:
                 order(f"p{i}", date(2025, 1, 6), 500, number=3 * i + 3, hour=10),
             ]
         table = make_orders(rows)
-        found = newcomers(table, history(table, self.UNTIL))
+        found = newcomers(table, activity(table, self.UNTIL))
         january = found.table.set_index("month").loc["2025-01-01"]
         values = np.arange(40) + 10.0
         assert january["basket"] == pytest.approx(values.mean()) and january["basket_median"] == np.median(values)
@@ -190,7 +212,7 @@ class TestNewcomers:
             lines += [{"source": "shop", "order_id": f"{i + 1:06d}", "category": c, "revenue": v} for c, v in pairs]
         table = make_orders(rows)
         booked = duck.create_table("base_lines", pa.Table.from_pylist(lines), temp=True, overwrite=True)
-        mix = newcomers(table, history(table, self.UNTIL), booked).categories.set_index("level")
+        mix = newcomers(table, activity(table, self.UNTIL), booked).categories.set_index("level")
         assert mix["customers"].to_dict() == {"hats": 18, "unknown": 12}
         assert mix["share"].to_dict() == {"hats": 0.6, "unknown": 0.4}
 
@@ -203,7 +225,7 @@ class TestNewcomers:
                 for i in range(n)
             ]
         table = make_orders(rows)
-        mix = newcomers(table, history(table, self.UNTIL)).channels.set_index("level")
+        mix = newcomers(table, activity(table, self.UNTIL)).channels.set_index("level")
         assert mix.loc["web", "customers"] == 30 and mix.loc["web", "share"] == pytest.approx(30 / 53)
         assert mix.loc[["app", "store"], ["customers", "share"]].isna().all(axis=None)  # store would give app away
         assert mix["customers_before"].to_dict() == {"web": 40, "store": 10, "app": 0}
@@ -211,24 +233,24 @@ class TestNewcomers:
     def test_what_cannot_be_told_is_not_compared(self, make_orders):
         rows = self.base() + [order(f"p{i}", date(2024 + i % 2, 2, 1), number=i + 1) for i in range(40)]
         table = make_orders(rows)
-        mix = newcomers(table, history(table, self.UNTIL)).channels
+        mix = newcomers(table, activity(table, self.UNTIL)).channels
         assert mix["customers"].tolist() == [20] and mix["customers_before"].isna().all()
 
     def test_small_months_are_hidden_and_unknown_ones_left_out(self, make_orders):
         rows = self.base() + [order(f"p{i}", date(2025, 1, 5), number=i + 1) for i in range(4)]
         table = make_orders(rows)
-        found = newcomers(table, history(table, self.UNTIL)).table.set_index("month")
+        found = newcomers(table, activity(table, self.UNTIL)).table.set_index("month")
         assert found.index[0] == pd.Timestamp("2024-01-01")
         assert found.loc["2025-01-01"].drop("complete").isna().all()
-        short = newcomers(table, history(table, date(2023, 12, 31)))
+        short = newcomers(table, activity(table, date(2023, 12, 31)))
         assert short.table.empty and short.channels.empty and short.categories.empty
 
     def test_row_order_does_not_matter(self, make_orders):
         rows = some_orders()
         table = make_orders(rows)
-        first = newcomers(table, history(table, self.UNTIL))
+        first = newcomers(table, activity(table, self.UNTIL))
         random.Random(5).shuffle(rows)
         table = make_orders(rows)
-        second = newcomers(table, history(table, self.UNTIL))
+        second = newcomers(table, activity(table, self.UNTIL))
         pd.testing.assert_frame_equal(first.table, second.table, check_exact=True)
         pd.testing.assert_frame_equal(first.channels, second.channels, check_exact=True)

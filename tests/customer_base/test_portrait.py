@@ -3,11 +3,20 @@
 import random
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from waage.customer_base import channels, channels_note, history, permissions, portrait, portrait_finding
+from waage.customer_base import (
+    active_customers,
+    channels,
+    channels_note,
+    history,
+    permissions,
+    portrait,
+    portrait_finding,
+)
 
 from .book import order
 
@@ -37,6 +46,10 @@ def bought(n, value=10):
     return [order(f"p{i}", date(2025, 1, 1), value, number=i + 1) for i in range(n)]
 
 
+def bought_by(orders):
+    return active_customers(orders, UNTIL)
+
+
 ALL = {"gender": pa.string(), "birth_date": pa.date32(), "country": pa.string(), "postcode": pa.string()}
 
 
@@ -45,7 +58,7 @@ class TestPortrait:
         persons = [{"person_id": f"p{i}", "gender": "f" if i < 40 else "m" if i < 70 else None} for i in range(90)]
         persons += [{"person_id": f"q{i}", "gender": "d"} for i in range(50)]  # known, but not active
         rows = [*bought(100), order("p0", date(2025, 2, 1), 1000, number=900)]  # ten have no row among the persons
-        found = portrait(make_orders(rows), make_persons(persons, gender=pa.string()), UNTIL)
+        found = portrait(bought_by(make_orders(rows)), make_persons(persons, gender=pa.string()))
         table = found.table.set_index("level")
         assert table["customers"].to_dict() == {"female": 40, "male": 30, "diverse": 0, "unknown": 30}
         assert table["share"].to_dict() == {"female": 0.4, "male": 0.3, "diverse": 0, "unknown": 0.3}
@@ -60,7 +73,7 @@ class TestPortrait:
         persons = [
             {"person_id": f"p{i}", "birth_date": date(year, 12 if i % 2 else 1, 31)} for i, year in enumerate(bounds)
         ]
-        found = portrait(make_orders(bought(11)), make_persons(persons, birth_date=pa.date32()), UNTIL, min_cell=1)
+        found = portrait(bought_by(make_orders(bought(11))), make_persons(persons, birth_date=pa.date32()), min_cell=1)
         expected = pd.Series([*bounds.values(), "unknown"]).value_counts()
         assert found.table.set_index("level")["customers"].to_dict() == {
             **dict.fromkeys(["silent", "boomers", "gen_x", "millennials", "gen_z", "younger", "unknown"], 0),
@@ -72,27 +85,62 @@ class TestPortrait:
         places = [("DE", "01067"), ("de", " 09111"), (None, "80331"), ("GB", "sw1a 1aa"), ("AT", None), ("DE", "")]
         persons = [{"person_id": f"p{i}", "country": c, "postcode": p} for i, (c, p) in enumerate(places)]
         kinds = {"country": pa.string(), "postcode": pa.string()}
-        found = portrait(make_orders(bought(6)), make_persons(persons, **kinds), UNTIL, home_country="DE", min_cell=1)
+        found = portrait(
+            bought_by(make_orders(bought(6))), make_persons(persons, **kinds), home_country="DE", min_cell=1
+        )
         levels = found.table.set_index("level")["customers"].to_dict()
         assert levels == {"DE 0": 2, "DE 8": 1, "GB S": 1, "unknown": 2}
 
     def test_many_regions_become_one(self, make_orders, make_persons):
         persons = [{"person_id": f"p{i}", "postcode": "ABCDEFGHIJKLMNOPQRST"[i % 20] + "1"} for i in range(400)]
-        found = portrait(make_orders(bought(400)), make_persons(persons, postcode=pa.string()), UNTIL).table
+        found = portrait(bought_by(make_orders(bought(400))), make_persons(persons, postcode=pa.string())).table
         assert len(found) == 16 and found.iloc[-1][["level", "customers"]].tolist() == ["all_other", 100]
         assert found["customers"].sum() == 400
 
     def test_no_small_count_is_shown(self, make_orders, make_persons):
         persons = [{"person_id": f"p{i}", "gender": "f" if i < 50 else "m" if i < 80 else "d"} for i in range(84)]
-        found = portrait(make_orders(bought(84)), make_persons(persons, gender=pa.string()), UNTIL)
+        found = portrait(bought_by(make_orders(bought(84))), make_persons(persons, gender=pa.string()))
         table = found.table.set_index("level")
         assert table.loc[["diverse", "male"], ["customers", "share", "net_revenue"]].isna().all(axis=None)
         assert table.loc["female", "customers"] == 50
 
     def test_an_unknown_rest_that_is_small_is_not_told(self, make_orders, make_persons):
         persons = [{"person_id": f"p{i}", "gender": "f"} for i in range(97)]
-        found = portrait(make_orders(bought(100)), make_persons(persons, gender=pa.string()), UNTIL)
+        found = portrait(bought_by(make_orders(bought(100))), make_persons(persons, gender=pa.string()))
         assert found.completeness[["known", "share"]].isna().all(axis=None)
+
+    @pytest.mark.parametrize(
+        ("f", "m", "d", "objectors"),
+        [(60, 30, 4, 0), (60, 4, 0, 0), (70, 20, 0, 0), (60, 25, 12, 3), (3, 2, 0, 0), (50, 40, 0, 5), (80, 14, 3, 0)],
+    )
+    def test_what_is_shown_cannot_be_solved_for_the_unknown(
+        self, make_orders, make_persons, make_status, f, m, d, objectors
+    ):
+        genders = ["f"] * f + ["m"] * m + ["d"] * d
+        persons = [{"person_id": f"p{i}", "gender": gender} for i, gender in enumerate(genders)]
+        acts = [(f"p{i}", "profiling", "email", "objected") for i in range(objectors)]
+        consents = make_status(acts, "base_solve", ("person_id", "purpose", "channel", "status"))
+        found = portrait(bought_by(make_orders(bought(100))), make_persons(persons, gender=pa.string()), consents)
+        shown = found.table.set_index("level")["customers"]
+        known = found.completeness.iloc[0]
+        # Unknowns: four levels and the objectors; all customers are public, the portrait's are where nobody can object.
+        equations, values = [np.ones(5)], [100.0]
+        if not 0 < objectors < 10:
+            equations, values = [*equations, np.eye(5)[4]], [*values, float(objectors)]
+        for place, n in enumerate(shown):
+            if pd.notna(n):
+                equations, values = [*equations, np.eye(5)[place]], [*values, n]
+        if pd.notna(known["share"]):
+            equations.append(np.array([1, 1, 1, 0, 0]) - known["share"] * np.array([1, 1, 1, 1, 0]))
+            equations.append(np.array([1, 1, 1, 0, 0]))
+            values += [0, known["known"]]
+        space = np.array(equations)
+        truth = np.array([*(sum(p["gender"] == g for p in persons[objectors:]) for g in "fmd"), 0, objectors])
+        truth[3] = 100 - truth.sum()
+        assert space @ truth == pytest.approx(values)
+        for place in np.flatnonzero((truth > 0) & (truth < 10)):
+            best = np.linalg.lstsq(space.T, np.eye(5)[place], rcond=None)[0]
+            assert np.abs(space.T @ best - np.eye(5)[place]).max() > 1e-6, (place, found)
 
     def test_who_objects_to_profiling_is_left_out_and_counted(self, make_orders, make_persons, make_status):
         acts = [(f"p{i}", "profiling", "email", "objected") for i in range(12)] + [
@@ -100,16 +148,16 @@ class TestPortrait:
         ]
         consents = make_status(acts, "base_consents", ("person_id", "purpose", "channel", "status"))
         persons = [{"person_id": f"p{i}", "gender": "f" if i % 2 else "m"} for i in range(100)]
-        found = portrait(make_orders(bought(100)), make_persons(persons, gender=pa.string()), UNTIL, consents)
+        found = portrait(bought_by(make_orders(bought(100))), make_persons(persons, gender=pa.string()), consents)
         assert (found.customers, found.objectors) == (88, 12)
         assert found.table.set_index("level").loc["female", "customers"] == 44
         assert "12 active customers object" in portrait_finding(found)
         few = make_status(acts[:3], "base_few", ("person_id", "purpose", "channel", "status"))
-        found = portrait(make_orders(bought(100)), make_persons(persons, gender=pa.string()), UNTIL, few)
+        found = portrait(bought_by(make_orders(bought(100))), make_persons(persons, gender=pa.string()), few)
         assert "Fewer than 10" in portrait_finding(found) and found.table["customers"].isna().any()
 
     def test_a_study_without_attributes(self, make_orders, make_persons):
-        found = portrait(make_orders(bought(20)), make_persons([{"person_id": "p1"}]), UNTIL)
+        found = portrait(bought_by(make_orders(bought(20))), make_persons([{"person_id": "p1"}]))
         assert found.table.empty and found.completeness.empty and found.customers == 20
         assert "nothing to portray" in portrait_finding(found) and "Es gibt nichts" in portrait_finding(found, "de")
 
@@ -118,7 +166,7 @@ class TestPermissions:
     def test_active_and_all(self, make_orders, make_persons, make_status):
         persons = make_persons([{"person_id": f"p{i}"} for i in range(200)])
         status = make_status([(f"p{i}", "granted" if i < 90 else "withdrawn") for i in range(120)])
-        found = permissions({"email": status}, persons, make_orders(bought(100)), UNTIL)
+        found = permissions({"email": status}, persons, bought_by(make_orders(bought(100))))
         counts = found.set_index(["group", "status"])["customers"].to_dict()
         assert counts == {
             ("active", "granted"): 90,
@@ -135,8 +183,33 @@ class TestPermissions:
     def test_no_small_count_is_shown(self, make_orders, make_persons, make_status):
         persons = make_persons([{"person_id": f"p{i}"} for i in range(60)])
         status = make_status([(f"p{i}", "objected") for i in range(4)])
-        found = permissions({"post": status}, persons, make_orders(bought(60)), UNTIL)
+        found = permissions({"post": status}, persons, bought_by(make_orders(bought(60))))
         assert found.loc[found["status"].isin(["objected", "unknown"]), ["customers", "share"]].isna().all(axis=None)
+
+    def test_an_objection_is_hidden_on_every_channel_or_none(self, make_orders, make_persons, make_status):
+        persons = make_persons([{"person_id": f"p{i}"} for i in range(200)])
+        statuses = {}
+        for at, name in enumerate(("email", "post", "phone")):
+            rows = [(f"p{i}", "objected") for i in range(12)] + [(f"p{i}", "granted") for i in range(12, 100)]
+            rows += [(f"p{i}", "withdrawn") for i in range(100, 100 + (3, 20, 30)[at])]
+            statuses[name] = make_status(rows, f"base_{name}")
+        active = bought_by(make_orders(bought(150)))
+        wide = permissions(statuses, persons, active).set_index(["group", "channel", "status"])["customers"].unstack()
+        hidden = wide.isna()
+        assert hidden.loc["active", "objected"].nunique() == 1 and hidden.loc["active", "objected"].all()
+        assert set(hidden.sum(axis=1)) <= {0, 2, 3, 4}
+        for (group, _), row in wide.iterrows():
+            rest = {"active": 150, "all": 200}[group] - row.sum()
+            assert not row.isna().any() or rest >= 10
+
+    def test_the_inactive_do_not_follow(self, make_orders, make_persons, make_status):
+        persons = make_persons([{"person_id": f"p{i}"} for i in range(200)])
+        status = make_status(
+            [(f"p{i}", "granted") for i in range(90)] + [(f"p{i}", "granted") for i in range(196, 200)]
+        )
+        found = permissions({"email": status}, persons, bought_by(make_orders(bought(150))))
+        wide = found.set_index(["group", "status"])["customers"].unstack(0)
+        assert np.isnan(wide.loc["granted", "all"]) and wide.loc["granted", "active"] == 90
 
 
 class TestChannels:

@@ -1,6 +1,7 @@
 """Words, the result table and the charts: both languages, unique keys, nothing small, nothing empty."""
 
 import json
+import random
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,25 +35,28 @@ def everything(make_orders, duck, rows, until=UNTIL, attributes=True, **more):
     status = pa.table({"person_id": ids[::2], "status": ["granted"] * len(ids[::2])})
     status = duck.create_table("report_status", status, temp=True, overwrite=True)
     activity = base.activity(orders, until, **more)
-    past = activity.history
+    past, active = activity.history, base.active_customers(orders, until).cache()
     return SimpleNamespace(
         activity=activity,
         rates=base.rates(orders, past),
         channels=base.channels(orders, past),
-        newcomers=base.newcomers(orders, past),
-        concentration=base.concentration(orders, until),
-        cohorts=base.cohorts(orders, past),
-        portrait=base.portrait(orders, persons, until),
-        permissions=base.permissions({"email": status, "post": status}, persons, orders, until),
+        newcomers=base.newcomers(orders, activity),
+        concentration=base.concentration(active),
+        cohorts=base.cohorts(orders, activity),
+        portrait=base.portrait(active, persons),
+        permissions=base.permissions({"email": status, "post": status}, persons, active),
     )
 
 
-def many():
-    rows = []
-    for i in range(1500):
-        person, day = f"p{i * 7919 % 400:03d}", date(2022, 1, 1) + timedelta(i * 613 % 1290)
+def many(n=5000):
+    draw, rows = random.Random(5), []
+    for i in range(n):
+        at = draw.randrange(1290)
+        person = f"p{draw.randrange(at // 4, 900 + 2 * at):04d}"
         status = "cancelled" if i % 17 == 0 else "shipped"
-        rows.append(order(person, day, 5 + i % 90, status, ("web", "store")[i % 2], number=i + 1))
+        rows.append(
+            order(person, date(2022, 1, 1) + timedelta(at), 5 + i % 90, status, ("web", "store")[i % 2], number=i + 1)
+        )
     return rows
 
 
@@ -82,6 +86,10 @@ class TestWords:
     def test_a_chapter_leaves_out_what_cannot_be_told(self):
         assert base.definition("new") in base.chapter("months")
         assert base.definition("new") not in base.chapter("months", without=["new"])
+
+    def test_whom_totals_hold_is_said_in_both_languages(self):
+        for language, text in (("en", "Lorenz curve), which profile nobody"), ("de", "Lorenzkurve), die niemanden")):
+            assert text in base.appendix(language) and text in base.chapter("portrait", language)
 
     def test_a_misspelt_measure(self):
         with pytest.raises(WaageError, match="did you mean 'active'"):
@@ -115,16 +123,29 @@ class TestTable:
     def test_what_cannot_be_told_has_no_row(self, figures):
         table = table_of(figures)
         new = table[table["measure"] == "new"]
-        assert new["month"].min() == date(2023, 1, 1)
+        series = figures.activity.series("new")
+        assert series["period"].min() == pd.Timestamp("2023-01-01")
+        shown = series[~series["hidden"]]
+        assert new["month"].tolist() == [period.date() for period in shown["period"]] and 10 < len(shown) < len(series)
         assert not set(table["measure"]) & {"known"}
 
     def test_no_small_group_is_written(self, make_orders, duck):
         rows = [*many(), *(order(f"x{i}", date(2025, 5, 1), channel="fax", number=9000 + i) for i in range(6))]
         found = everything(make_orders, duck, rows)
         table = table_of(found)
-        counts = table[table["measure"].str.match("portrait_[a-z]+$|permission_|channel_customers")]
-        assert len(counts) and not counts["value"].between(1, 9).any()
+        persons = "(active|new|reactivated|lapsed|ordering)(_fy|_12m)?$|portrait_[a-z]+$|permission_|channel_customers"
+        counts = table[table["measure"].str.match(persons)]
+        assert {"active", "lapsed_fy", "new_12m", "permission_post_all"} <= set(counts["measure"])
+        assert not counts[["value", "value_before"]].stack().between(1, 9).any()
         assert not (table["group"] == "fax").any()
+        few = everything(make_orders, duck, [*many()[:300], order("x", date(2023, 8, 1), 7, number=9000)])
+        assert (few.activity.table["value"].between(1, 9) & (few.activity.table["measure"] == "ordering")).sum() == 0
+        table = table_of(few)
+        counts = table[table["measure"].str.match(persons)]
+        assert len(counts) and not counts[["value", "value_before"]].stack().between(1, 9).any()
+        shown = table[table["measure"] == "ordering"]["month"]
+        for volume in ("orders", "demand", "net_revenue", "basket"):
+            assert set(table[table["measure"] == volume]["month"]) <= set(shown)
 
     def test_equal_input_gives_an_equal_table(self, make_orders, duck, figures):
         again = everything(make_orders, duck, many()[::-1])
@@ -133,18 +154,47 @@ class TestTable:
 
     def test_a_study_without_anything_else(self, make_orders, duck):
         rows = [order("a", date(2025, 6, 1), number=1)]
-        found = everything(make_orders, duck, rows, attributes=False)
+        found = everything(make_orders, duck, rows, attributes=False, min_cell=1)
         found.permissions = None
         table = table_of(found)
         assert "active_12m" not in set(table["measure"])
-        assert "1 customers have ordered since the data begin on 1 June 2025" in base.base_finding(
-            found.activity, found.rates
-        )
+        text = base.base_finding(found.activity, found.rates)
+        assert "1 customer has ordered since the data begin on 1 June 2025" in text
+        assert "1 Kunde hat bestellt" in base.base_finding(found.activity, found.rates, "de")
         (ax,) = base.plot_base(found.activity)
         assert [bar.get_height() for bar in ax.patches] == [1]
         assert base.plot_months(found.activity, measures=["new"]) == [] and base.summary_table(found.activity).empty
         plt.close("all")
         assert "portrait_gender" not in set(table["measure"]) and "gini" not in set(table["measure"])
+
+
+class TestFewCustomers:
+    """A base below min_cell, and one whose every group is."""
+
+    def test_fewer_than_min_cell_in_all_are_one_sentence(self, make_orders, duck):
+        rows = [order(f"p{i}", date(2023, 1, 1) + timedelta(i * 100), number=i + 1) for i in range(9)]
+        found = everything(make_orders, duck, rows)
+        text = base.base_finding(found.activity, found.rates)
+        assert text == "**Fewer than 10 customers have ordered up to 20 June 2025: no figure about them is shown.**"
+        assert "Weniger als 10 Kunden" in base.base_finding(found.activity, found.rates, "de")
+        assert table_of(found).empty
+        for language in ("en", "de"):
+            assert not re.search(r"[1-9]", " ".join(base.summary_table(found.activity, language)["last_12_months"]))
+            base.plot_base(found.activity, language=language), base.plot_months(found.activity, language=language)
+        plt.close("all")
+
+    def test_forty_customers_have_a_base_but_no_flows(self, make_orders, duck):
+        rows = [
+            order(f"p{i % 40}", date(2022, 2, 1) + timedelta((i * 37 + i % 40 * (i % 7)) % 1230)) for i in range(300)
+        ]
+        found = everything(make_orders, duck, rows)
+        summary = base.summary_table(found.activity).set_index("measure")["last_12_months"]
+        assert summary["New customers"] == summary["Lapsed"] == "hidden" and int(summary["Active customers"]) > 30
+        assert "is hidden, as a group among them is small" in base.base_finding(found.activity, found.rates)
+        (ax,) = base.plot_base(found.activity)
+        assert "Active" in ax.get_title() and base.plot_months(found.activity, measures=["new", "lapsed"]) == []
+        plt.close("all")
+        assert "hidden" in base.newcomers_finding(found.newcomers, found.activity) or found.newcomers.table.empty
 
 
 def texts_of(axes):
@@ -190,11 +240,12 @@ class TestCharts:
         assert upper.lines[1].get_ydata().tolist() == active.tail(36).tolist()
         heights = [bar.get_height() for bar in lower.patches]
         flows = figures.activity.series("lapsed")["value"]
-        assert -flows.iloc[-1] in heights
+        assert -flows.dropna().iloc[-1] in heights and flows.isna().any()
+        assert "gaps: hidden for privacy" in lower.get_title() and "gaps" not in upper.get_title()
         plt.close("all")
 
     def test_a_short_history_still_has_a_picture(self, make_orders, duck):
-        rows = [order(f"p{i}", date(2024, 1, 1) + timedelta(i * 3), number=i + 1) for i in range(120)]
+        rows = [order(f"p{i}", date(2024, 1, 1) + timedelta(i // 2), number=i + 1) for i in range(720)]
         found = everything(make_orders, duck, rows, until=date(2024, 12, 31), attributes=False)
         (ax,) = base.plot_base(found.activity)
         assert [bar.get_height() for bar in ax.patches] == found.activity.series("ordering")["value"].tolist()
@@ -202,6 +253,13 @@ class TestCharts:
         assert len(axes) == 3 and all(ax.lines for ax in axes)
         assert "12 months before" not in base.summary_table(found.activity).columns
         assert list(base.summary_table(found.activity).columns) == ["measure", "last_12_months"]
+        plt.close("all")
+
+    def test_the_origin_has_one_label(self, figures):
+        ax = base.plot_lorenz(figures.concentration)
+        ax.figure.canvas.draw()
+        labels = [label.get_text() for axis in (ax.xaxis, ax.yaxis) for label in axis.get_ticklabels()]
+        assert labels.count("0%") == 1 and labels.count("100%") == 2
         plt.close("all")
 
     def test_hidden_cells_show_no_number(self, figures):
@@ -218,7 +276,7 @@ class TestCharts:
     def test_amounts_in_cells_are_rounded_and_the_title_names_their_unit(self, make_orders):
         rows = [order(f"p{i}", date(2024, 1, 1 + i), 1234.5, number=i + 1) for i in range(20)]
         table = make_orders(rows)
-        found = base.cohorts(table, base.history(table, UNTIL))
+        found = base.cohorts(table, base.activity(table, UNTIL))
         for language, title, text in [("en", "(€k)", "25"), ("de", "(Tsd.\u00a0€)", "25")]:
             ax = base.plot_cohorts(found, value="net_revenue", language=language)
             assert ax.get_title().endswith(title) and ax.texts[0].get_text() == text
@@ -234,6 +292,12 @@ class TestCharts:
         assert table.loc["Demand", "FY 2024 to date"] == f"€{fiscal.value_before:,.0f}"
         german = base.year_table(figures.activity, figures.rates, "de")
         assert list(german.columns)[-1] == "GJ 2025 bis Stichtag" and "Wiederkehrrate" in set(german["measure"])
+
+
+def test_the_notebook_computes_the_active_customers_once():
+    path = Path(__file__).parents[2] / "notebooks" / "06_customer_base.ipynb"
+    text = path.read_text(encoding="utf-8")
+    assert text.count("base.active_customers(orders, config.as_of).cache()") == text.count("active_customers(") == 1
 
 
 def test_the_notebook_takes_its_words_from_the_definitions():

@@ -83,7 +83,9 @@ def write_tables(folder: Path) -> None:
     )
     pq.write_table(pa.Table.from_pylist(orders(), schema), folder / "customer_orders.parquet")
     ids, segments = zip(*people(), strict=True)
-    pq.write_table(pa.table({"person_id": ids, "segment": segments}), folder / "rfm.parquet")
+    leads = [f"lead{i}" for i in range(500)]  # no order that counts: no bar of their own
+    scored = {"person_id": [*ids, *leads], "segment": [*segments, *[None] * len(leads)]}
+    pq.write_table(pa.table(scored), folder / "rfm.parquet")
     expected = [0.5 + i % 4 for i in range(len(ids))]
     pq.write_table(pa.table({"person_id": ids, "expected_orders": expected}), folder / "clv.parquet")
 

@@ -58,13 +58,19 @@ def test_rules_read_as_sentences(con, make_customers, segment, window, language,
 
 def test_a_segment_of_two_areas_and_of_both_scores_says_so(con, make_customers):
     words = rule(segmentation(con, make_customers, RFM11)[1], "hibernating")
-    assert words.count("; or ") == 1 and "score of orders and net revenue 1–2" in words
+    assert words.count("; or ") == 1 and "score of frequency and monetary 1–2" in words
 
 
 def test_bounds_that_coincide_are_named(con, make_customers):
     customers = make_customers([(str(i), i, 1, "5") for i in range(50)])
     own = Segmentation(Customers(con.sql("SELECT 1 AS day")), fit_scores(customers))
     assert "bounds coincide" in rule(own, "need_attention")
+
+
+def test_recency_bounds_that_coincide_are_named_and_orders_too(con, make_customers):
+    customers = make_customers([(str(i), 5, 1, "5") for i in range(50)])
+    own = Segmentation(Customers(con.sql("SELECT 1 AS day")), fit_scores(customers))
+    assert "no number of (bounds coincide) days" in rule(own, "need_attention")
 
 
 def test_hidden_sizes_stay_hidden_in_the_document(con, make_customers):
@@ -74,5 +80,5 @@ def test_hidden_sizes_stay_hidden_in_the_document(con, make_customers):
     table.loc[table.segment == "loyal", "customers"] = float("nan")
     made = definitions(own, table, AS_OF)
     assert made.customers.isna().sum() == made.share.isna().sum() == 1 and made.owner.isna().all()
-    text = to_yaml(made, 10)
+    text = to_yaml(made, own.scores, 10)
     assert "hidden, or fewer than 10" in text and text.count("customers:") == 9

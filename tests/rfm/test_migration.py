@@ -14,7 +14,8 @@ from scipy.optimize import linprog
 
 from waage import style
 from waage.errors import WaageError
-from waage.rfm.migration import GONE, NOT_YET, _hidden, migration
+from waage.privacy import hidden_numbers
+from waage.rfm.migration import GONE, NOT_YET, migration
 
 matplotlib.use("Agg")
 
@@ -185,7 +186,7 @@ class TestMasking:
     @settings(max_examples=60, deadline=None)
     def test_no_hidden_number_can_be_solved_from_the_shown_ones(self, counts, min_cell):
         full = np.pad(counts, (0, 1))
-        hidden = _hidden(full, min_cell)
+        hidden = hidden_numbers(full, min_cell)
         full[-1] = full.sum(axis=0)
         full[:, -1] = full.sum(axis=1)
         assert hidden[(full > 0) & (full < min_cell)].all()
@@ -194,9 +195,39 @@ class TestMasking:
             assert attacked(counts, hidden, 0).min() >= 1
             assert not hidden[full == 0].any()
 
+    @given(
+        hnp.arrays(np.int64, st.tuples(st.integers(3, 5), st.integers(3, 5)), elements=st.integers(0, 40)),
+        st.lists(st.sampled_from(["known", "forced", ""]), min_size=5, max_size=5),
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_totals_told_elsewhere_cover_for_nothing_and_those_hidden_there_stay_hidden(self, counts, told):
+        full = np.pad(counts, (0, 1))
+        full[-1] = full.sum(axis=0)
+        full[:, -1] = full.sum(axis=1)
+        known, forced = np.zeros((2, *full.shape), dtype=bool)
+        for column in range(counts.shape[1]):
+            known[-1, column] = told[column] == "known" and full[-1, column] >= 10
+            forced[-1, column] = told[column] == "forced"
+        hidden = hidden_numbers(np.pad(counts, (0, 1)), 10, known, forced)
+        assert hidden[forced & (full > 0)].all()
+        if hidden.any() and not hidden[full > 0].all():
+            assert not hidden[known].any(), "what stands elsewhere is no secret"
+            assert attacked(counts, hidden, 0).min() >= 1
+
+    def test_what_the_segments_beside_it_hide_or_tell_is_respected(self, make):
+        before = [(f"{s}{i}", 1, s) for s in SEGMENTS for i in range(60)]
+        after = [(p, 1, SEGMENTS[(SEGMENTS.index(s) + (int(p[4:]) % 3 == 0)) % 3]) for p, _, s in before]
+        result = migration(*make(before, after), segments=SEGMENTS, draws=50)
+        beside = pd.DataFrame({"segment": SEGMENTS, "customers": [np.nan, np.nan, 60.0]})
+        sizes = result.masked(10, after=beside).summary.set_index("segment").customers_after
+        assert sizes[list(SEGMENTS[:2])].isna().all() and sizes[SEGMENTS[2]] == 60
+        nearly = pd.DataFrame({"segment": SEGMENTS, "customers": [60.0, 60.0, 61.0]})
+        sizes = result.masked(10, after=nearly).summary.set_index("segment").customers_after
+        assert np.isnan(sizes[SEGMENTS[2]]), "61 there and 60 here would tell that one is gone"
+
     def test_a_single_small_cell_takes_three_others_with_it(self):
         counts = np.array([[100, 3, 50], [40, 90, 60], [70, 80, 20]])
-        hidden = _hidden(np.pad(counts, (0, 1)), 10)
+        hidden = hidden_numbers(np.pad(counts, (0, 1)), 10)
         assert hidden.sum() == 4
         assert hidden[0, 1]
         assert not hidden[-1].any()
@@ -206,13 +237,13 @@ class TestMasking:
 
     def test_hidden_cells_of_a_line_are_enough_people_together(self):
         counts = np.array([[2, 3, 50, 40], [40, 90, 2, 60], [70, 80, 20, 3]])
-        hidden = _hidden(np.pad(counts, (0, 1)), 10)
+        hidden = hidden_numbers(np.pad(counts, (0, 1)), 10)
         for line, own in [*zip(counts, hidden, strict=False), *zip(counts.T, hidden.T, strict=False)]:
             assert own[-1] or not own.any() or line[own[:-1]].sum() >= 10
 
     def test_totals_are_hidden_where_they_are_the_cell(self):
-        assert _hidden(np.pad(np.array([[4, 0], [0, 0]]), (0, 1)), 10).all()
-        hidden = _hidden(np.pad(np.array([[4, 0], [0, 70]]), (0, 1)), 10)
+        assert hidden_numbers(np.pad(np.array([[4, 0], [0, 0]]), (0, 1)), 10).all()
+        hidden = hidden_numbers(np.pad(np.array([[4, 0], [0, 70]]), (0, 1)), 10)
         np.testing.assert_array_equal(hidden, [[1, 0, 1], [0, 1, 1], [1, 1, 0]])
 
     def test_masked_result_hides_shares_revenue_and_what_is_made_of_them(self, make):
@@ -283,7 +314,7 @@ def test_picture_shows_shares_counts_and_no_hidden_number(make, language):
     after = [(f"{i}", 1, SEGMENTS[(i + (i % 7 == 0)) % 3]) for i in range(3000)]
     after[0] = ("0", 1, "poor")
     result = migration(*make(before, after), segments=SEGMENTS, draws=50)
-    ax = result.plot_matrix(language=language, min_cell=10)
+    ax = result.masked(10).plot_matrix(language=language)
     texts = [text.get_text() for text in ax.texts]
     shown = result.masked(10).table
     assert style.percent(shown.share.dropna().max(), language) in texts
@@ -292,7 +323,7 @@ def test_picture_shows_shares_counts_and_no_hidden_number(make, language):
     assert hatched == shown.customers.isna().sum() > 1
     labels = [tick.get_text() for tick in ax.get_yticklabels()]
     assert labels[-1].startswith("Noch kein Kunde" if language == "de" else "Not yet a customer")
-    assert ("blieben" if language == "de" else "stayed") in ax.get_title("left") + ax.get_title()
+    assert ("Stichtagen" if language == "de" else "two dates") in ax.get_title("left") + ax.get_title()
     plt.close(ax.figure)
 
 

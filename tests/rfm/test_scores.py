@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waage.errors import WaageError
-from waage.rfm import FREQUENCY_BREAKS, RF10, Scores, cut_points, fit_scores, frozen_scores
+from waage.rfm import FREQUENCY_BREAKS, RF10, Scores, cut_points, fit_scores, frozen_scores, remember
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "rfm.json").read_text())["orders"]
 
@@ -260,13 +260,25 @@ class TestFrozen:
         asked = {"settings": {"window_months": 24}, "f_breaks": [1, 2, 3, 6]}
         first = frozen_scores(customers, None, as_of=self.MAY, **asked)
         assert (first.version, first.as_of) == (1, self.MAY)
-        stored = json.loads(json.dumps(first.to_dict(), allow_nan=False))
+        stored = json.loads(json.dumps(remember(None, first), allow_nan=False))
         later = make_customers([(f"{i:02d}", i, 1, str(i)) for i in range(40)])
         assert frozen_scores(later, stored, as_of=self.JUNE, **asked) == first
         again = frozen_scores(later, stored, as_of=self.JUNE, refit=True, **asked)
         assert (again.version, again.as_of) == (2, self.JUNE) and again.breaks["r"] != first.breaks["r"]
+        assert frozen_scores(later, remember(stored, again), as_of=self.JUNE, **asked) == again
+        assert frozen_scores(later, remember(stored, again), as_of=self.MAY, **asked) == first, "none of a later day"
+
+    def test_a_trial_with_another_setting_does_not_end_those_in_use(self, make_customers):
+        customers = make_customers([(f"{i:02d}", i * 11 % 97, 1 + i % 6, str(i * 3)) for i in range(40)])
+        later = make_customers([(f"{i:02d}", i, 1, str(i)) for i in range(40)])
+        first = frozen_scores(customers, None, as_of=self.MAY, settings={"window_months": 24})
+        stored = remember(None, first)
         for change in ({"settings": {"window_months": 12}}, {"f_breaks": [1, 2, 3, 7]}):
-            assert frozen_scores(later, stored, as_of=self.JUNE, **asked | change).version == 2
+            trial = frozen_scores(later, stored, as_of=self.JUNE, **{"settings": {"window_months": 24}} | change)
+            assert (trial.version, trial.as_of) == (1, self.JUNE)
+            stored = remember(stored, trial)
+        assert frozen_scores(later, stored, as_of=self.JUNE, settings={"window_months": 24}) == first
+        assert remember(stored, first)["thresholds"].count(first.to_dict()) == 1
 
     def test_drift_is_nothing_for_the_same_customers_and_named_for_others(self, make_customers):
         rows = [(f"{i:03d}", i % 300, 1 + i % 9, str(1 + i)) for i in range(400)]

@@ -56,7 +56,7 @@ def channels(orders: ir.Table, past: History, *, min_cell: int = 10) -> Channels
     nobody = everybody.person_id.isnull()
     money = everybody.revenue
     parts = everybody.aggregate(
-        orders=everybody.count(), own=nobody.sum(), demand=money.sum(), value=money.sum(where=nobody)
+        orders=everybody.count(), own=everybody.count(where=nobody), demand=money.sum(), value=money.sum(where=nobody)
     )
     row = parts.execute().astype(float).fillna(0.0).iloc[0]
     return Channels(table, row["own"] / max(row["orders"], 1), row["value"] / row["demand"] if row["demand"] else 0.0)

@@ -2,15 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from datetime import date
 from statistics import NormalDist
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-
-from waage.customer_base.periods import active_customers
 
 TOPS = (0.01, 0.05, 0.10, 0.20)
 FEWEST = 100  # judgement: below, the top percent is not even one customer
@@ -48,14 +45,13 @@ class Concentration:
     fewest: int = FEWEST
 
 
-def concentration(orders: ir.Table, until: date, *, min_cell: int = 10) -> Concentration:
+def concentration(active: ir.Table, *, min_cell: int = 10) -> Concentration:
     """Measure how much of the last 12 months' net revenue lies with how few of the active customers.
 
     Parameters
     ----------
-    orders : ibis table
-        As `waage.history.known_on` returns them.
-    until : date
+    active : ibis table
+        As `active_customers` returns them.
     min_cell : int
         Smallest group whose share is shown.
 
@@ -67,11 +63,10 @@ def concentration(orders: ir.Table, until: date, *, min_cell: int = 10) -> Conce
     ----------
     Davidson (2009), Reliable inference for the Gini index, Journal of Econometrics 150, 30-40, eq. 17.
     """
-    active = active_customers(orders, until)
     # Whole ten-thousandths: sums of integers are exact, whatever the order.
     units = (active.net_revenue * 10_000).cast("int64")
-    amounts = active.select(amount=ibis.ifelse(units > 0, units, 0), negative=(units < 0).cast("int64"))
-    counted = amounts.group_by("amount").agg(n=amounts.count(), negative=amounts.negative.sum())
+    amounts = active.select(amount=ibis.ifelse(units > 0, units, 0), negative=units < 0)
+    counted = amounts.group_by("amount").agg(n=amounts.count(), negative=amounts.count(where=amounts.negative))
     counts = counted.order_by("amount").execute()
     amount, n = counts["amount"].to_numpy(), counts["n"].to_numpy()
     return from_counts(amount, n, int(counts["negative"].sum()), min_cell)

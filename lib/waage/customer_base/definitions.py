@@ -127,6 +127,14 @@ DEFINITIONS: dict[str, Measure] = {
         "Country and first character of the postcode (in Germany the Leitzone).",
         "Land und erstes Zeichen der Postleitzahl (in Deutschland die Leitzone).",
     ),
+    "objectors": Measure(
+        "Objection to profiling",
+        "Widerspruch gegen Profilbildung",
+        "Who objects counts in all totals here (months, years, channels, cohorts, new customers, Lorenz curve), which "
+        "profile nobody, and is left out of the portrait.",
+        "Wer widerspricht, zählt hier in allen Summen mit (Monate, Jahre, Kanäle, Kohorten, Neukunden, Lorenzkurve), "
+        "die niemanden beschreiben, und fehlt im Porträt.",
+    ),
     "completeness": Measure(
         "Completeness",
         "Vollständigkeit",
@@ -207,7 +215,11 @@ CHAPTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "newcomers": ("New customers", "Neukunden", ("first_basket", "second_order", "first_channel", "first_category")),
     "cohorts": ("How long they stay", "Wie lange sie bleiben", ("cohort",)),
     "concentration": ("Who carries the revenue", "Wer den Umsatz trägt", ("gini", "top_share")),
-    "portrait": ("Who the active customers are", "Wer die aktiven Kunden sind", ("gender", "generation", "region")),
+    "portrait": (
+        "Who the active customers are",
+        "Wer die aktiven Kunden sind",
+        ("gender", "generation", "region", "objectors"),
+    ),
     "permissions": ("Whom we may write to", "Wen wir anschreiben dürfen", ("permissions",)),
     "appendix": ("All definitions", "Alle Definitionen", ()),
 }

@@ -9,7 +9,8 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.customer_base.periods import History, kept, period_of, rolling_year, spans, year_before
+from waage.customer_base.activity import Activity
+from waage.customer_base.periods import kept, period_of, rolling_year, spans, year_before
 from waage.privacy import mask_small
 from waage.stats import wilson
 
@@ -28,7 +29,7 @@ class Newcomers:
     table : DataFrame
         month, customers, basket (mean value of the first order), basket_low, basket_high (95 %), basket_median,
         within_30, within_60, ... (share with a second order within so many days), with _low and _high (Wilson, 95 %);
-        NaN where not every customer of the month has been observed that long, or the month is smaller than min_cell;
+        NaN where not every customer of the month has been observed that long, or the month is hidden;
         complete (False: the month is running). Only months of which the history can tell who is new.
     channels, categories : DataFrame
         level, customers, share, customers_before, share_before: the first channel, and the category with the largest
@@ -43,11 +44,10 @@ class Newcomers:
 
 def newcomers(
     orders: ir.Table,
-    past: History,
+    activity: Activity,
     order_lines: ir.Table | None = None,
     *,
     horizons: Sequence[int] = HORIZONS,
-    min_cell: int = 10,
 ) -> Newcomers:
     """Describe the first orders of new customers, month by month.
 
@@ -55,22 +55,23 @@ def newcomers(
     ----------
     orders : ibis table
         As `waage.history.known_on` returns them.
-    past : History
+    activity : Activity
+        Months are hidden where its new customers are, levels below its min_cell.
     order_lines : ibis table, optional
         source, order_id, category, revenue.
     horizons : sequence of int
         Days within which a second order is looked for.
-    min_cell : int
 
     Returns
     -------
     Newcomers
     """
+    past, min_cell = activity.history, activity.min_cell
     every = kept(orders, past.until)
     turn = ibis.window(group_by="person_id", order_by=["ordered_at", "source", "order_id"])
     every = every.mutate(_place=ibis.row_number().over(turn), _next=every.day.lead().over(turn))
     first = every.filter(every["_place"] == 0)
-    table = _by_month(first, past, tuple(horizons), min_cell)
+    table = _by_month(first, activity, tuple(horizons))
     now = rolling_year(past.until)
     before = year_before(now)
     if not past.knows(now, "new"):
@@ -85,9 +86,10 @@ def newcomers(
     return Newcomers(table, mixes[0], _mix(_with_category(recent, order_lines), min_cell))
 
 
-def _by_month(first: ir.Table, past: History, horizons: tuple[int, ...], min_cell: int) -> pd.DataFrame:
+def _by_month(first: ir.Table, activity: Activity, horizons: tuple[int, ...]) -> pd.DataFrame:
+    past = activity.history
     gap = first["_next"].delta(first.day, unit="day")
-    again = {f"within_{days}": (gap <= days).fill_null(False).sum().cast("int64") for days in horizons}
+    again = {f"within_{days}": first.count(where=gap <= days) for days in horizons}
     counts = first.group_by(month=period_of(first.day, 1)).agg(
         customers=first.count(),
         total=first.revenue.sum(),
@@ -114,7 +116,8 @@ def _by_month(first: ir.Table, past: History, horizons: tuple[int, ...], min_cel
         shares += list(ends)
     columns = ["basket", "basket_low", "basket_high", "basket_median", *shares]
     table = table[["customers", *columns]].assign(complete=[span.complete for span in known]).reset_index()
-    return mask_small(table, "customers", *columns, min_cell=min_cell)
+    hidden = pd.Series([not activity.tells(span) for span in known], dtype=bool)
+    return table.assign(**{name: table[name].mask(hidden) for name in ("customers", *columns)})
 
 
 def _with_category(first: ir.Table, order_lines: ir.Table) -> ir.Table:

@@ -25,6 +25,11 @@ class Span:
         """Length in days."""
         return (self.end - self.start).days + 1
 
+    @property
+    def cuts(self) -> tuple[date, date]:
+        """The first day and the day after the last."""
+        return self.start, self.end + timedelta(1)
+
     def before(self) -> "Span":
         """Return the same days one year before: of a whole period the whole one, else up to the same day."""
         end = add_months(self.end + timedelta(1), -12) - timedelta(1) if self.complete else add_months(self.end, -12)

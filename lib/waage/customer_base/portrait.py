@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.customer_base.periods import active_customers
 from waage.privacy import mask_small, may_profile
 
 ATTRIBUTES = {"gender": ("gender",), "generation": ("birth_date",), "region": ("country", "postcode")}
@@ -41,9 +39,8 @@ class Portrait:
 
 
 def portrait(
-    orders: ir.Table,
+    active: ir.Table,
     persons: ir.Table,
-    until: date,
     person_consents: ir.Table | None = None,
     *,
     home_country: str = "",
@@ -53,11 +50,10 @@ def portrait(
 
     Parameters
     ----------
-    orders : ibis table
-        As `waage.history.known_on` returns them.
+    active : ibis table
+        As `active_customers` returns them; cached, it is computed once for all attributes.
     persons : ibis table
         person_id and what there is of gender (f, m, d), birth_date, country, postcode.
-    until : date
     person_consents : ibis table or None
         Who objects to profiling is left out and counted.
     home_country : str
@@ -68,7 +64,6 @@ def portrait(
     -------
     Portrait
     """
-    active = active_customers(orders, until)
     allowed = may_profile(active, person_consents)
     objectors = int(active.count().execute() - allowed.count().execute())
     held = {name: needed for name, needed in ATTRIBUTES.items() if needed[-1] in persons.columns}
@@ -93,14 +88,15 @@ def portrait(
     names = ["attribute", "level", "customers", "share", "net_revenue", "revenue_share"]
     table = pd.concat(tables, ignore_index=True)[names] if total and tables else pd.DataFrame(columns=names)
     completeness = pd.DataFrame(known, columns=["attribute", "customers", "known", "share"])
-    hidden = (completeness["known"] > 0) & (completeness["known"] < min_cell)
-    hidden |= (total - completeness["known"]).between(1, min_cell - 1)
+    # What is known and its share would give the number of the unknown away, and of few who object.
+    unknown = table[table["level"] == UNKNOWN].set_index("attribute")["customers"]
+    hidden = completeness["attribute"].isin(unknown.index[unknown.isna()]) | (0 < objectors < min_cell)
     completeness[["known", "share"]] = completeness[["known", "share"]].mask(hidden)
     return Portrait(table, completeness, total, objectors)
 
 
 def permissions(
-    statuses: Mapping[str, ir.Table], persons: ir.Table, orders: ir.Table, until: date, *, min_cell: int = 10
+    statuses: Mapping[str, ir.Table], persons: ir.Table, active: ir.Table, *, min_cell: int = 10
 ) -> pd.DataFrame:
     """Count what customers said to advertising on each channel.
 
@@ -110,29 +106,52 @@ def permissions(
         person_id, status (granted, withdrawn, objected); one row a person at most.
     persons : ibis table
         person_id of everybody known.
-    orders : ibis table
-        As `waage.history.known_on` returns them.
-    until : date
+    active : ibis table
+        As `active_customers` returns them.
     min_cell : int
 
     Returns
     -------
     DataFrame
         channel, group (active customers, or all known persons), status (granted, withdrawn, objected, unknown),
-        customers, share of the group; NaN where fewer than min_cell.
+        customers, share of the group; NaN where fewer than min_cell (or where so few of all are not active), and where
+        that would give them away: a channel hides two statuses or none, and as an objection holds on every channel,
+        all channels hide it or none.
     """
-    groups = {"active": active_customers(orders, until).select("person_id"), "all": persons.select("person_id")}
-    parts = []
+    groups = {"active": active.select("person_id"), "all": persons.select("person_id")}
+    counts = {}
     for channel, status in statuses.items():
         for group, people in groups.items():
             joined = people.left_join(status, "person_id")
-            counts = joined.group_by(status=ibis.coalesce(joined.status, UNKNOWN)).agg(customers=joined.count())
-            found = counts.execute().set_index("status")["customers"].reindex(STATUSES, fill_value=0).astype(float)
-            part = found.rename_axis("status").reset_index()
-            part = part.assign(channel=channel, group=group, share=part["customers"] / (part["customers"].sum() or 1))
-            parts.append(mask_small(part, "customers", "share", min_cell=min_cell))
-    names = ["channel", "group", "status", "customers", "share"]
-    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+            found = joined.group_by(status=ibis.coalesce(joined.status, UNKNOWN)).agg(n=joined.count()).execute()
+            counts[channel, group] = found.set_index("status")["n"].reindex(STATUSES, fill_value=0).astype(float)
+    if not counts:
+        return pd.DataFrame(columns=["channel", "group", "status", "customers", "share"])
+    wide = pd.DataFrame(counts).rename_axis("status").rename_axis(["channel", "group"], axis=1)
+    hidden = wide.gt(0) & wide.lt(min_cell)
+    for channel in statuses:  # all without the active ones are a group, too
+        hidden[channel, "all"] |= (wide[channel, "all"] - wide[channel, "active"]).between(1, min_cell - 1)
+    for group in groups:
+        keys = [(channel, group) for channel in statuses]
+        hidden[keys] = _with_partners(wide[keys], hidden[keys], min_cell)
+    shares = (wide / wide.sum()).fillna(0.0)
+    return pd.DataFrame(
+        {"customers": wide.mask(hidden).unstack(), "share": shares.mask(hidden).unstack()}
+    ).reset_index()
+
+
+def _with_partners(wide: pd.DataFrame, hidden: pd.DataFrame, min_cell: int) -> pd.DataFrame:
+    """Hide objections on all channels or on none, and more of a channel until it hides two statuses, and enough."""
+    while True:
+        before = hidden.copy()
+        hidden.loc["objected"] |= hidden.loc["objected"].any()
+        for key in wide:
+            own, sizes = hidden[key], wide[key]
+            left = sizes[~own].sort_values(key=lambda n: n.where(n > 0, float("inf")), kind="stable")
+            if len(left) and (own.sum() == 1 or 0 < sizes[own].sum() < min_cell):
+                hidden.loc[left.index[0], key] = True
+        if hidden.equals(before):
+            return hidden
 
 
 def _gender(people: ir.Table, home_country: str) -> ir.StringValue:

@@ -21,7 +21,8 @@ class Rates:
     table : DataFrame
         grain (fiscal_year: complete ones; rolling: the 12 months up to the last day), period (its first day), measure
         (returning_rate, repeat_rate), n (customers it is a share of), k, value, value_low, value_high (Wilson, 95 %),
-        value_before. Years that the history cannot tell, or of fewer than min_cell customers, are left out.
+        value_before (of the year before, where that is there). Years that the history cannot tell, or of fewer than
+        min_cell customers, are left out.
     """
 
     table: pd.DataFrame
@@ -71,15 +72,17 @@ def rates(orders: ir.Table, past: History, *, fiscal_year_start: int = 1, min_ce
             base = counts.get(place - 1 if grain == "rolling" else pd.Timestamp(span.before().start), _NOBODY)
             before = year_before(span) if grain == "rolling" else span.before()
             if past.knows(span) and past.knows(before):
-                rows.append((grain, span.start, "returning_rate", base["customers"], now["returned"]))
+                rows.append((grain, span.start, before.start, "returning_rate", base["customers"], now["returned"]))
             if past.knows(span):
-                rows.append((grain, span.start, "repeat_rate", now["customers"], now["repeated"]))
-    table = pd.DataFrame(rows, columns=["grain", "period", "measure", "n", "k"])
+                rows.append((grain, span.start, before.start, "repeat_rate", now["customers"], now["repeated"]))
+    table = pd.DataFrame(rows, columns=["grain", "period", "before", "measure", "n", "k"])
     table = table[table["n"] >= max(min_cell, 1)].reset_index(drop=True)
     low, high = wilson(table["k"], table["n"])
     table = table.assign(period=pd.to_datetime(table["period"]), value=table["k"] / table["n"])
     table = table.assign(value_low=low, value_high=high)
-    table["value_before"] = table.groupby(["grain", "measure"])["value"].shift()
+    values = table.set_index(["grain", "measure", "period"])["value"]
+    before = pd.MultiIndex.from_arrays([table["grain"], table["measure"], pd.to_datetime(table.pop("before"))])
+    table["value_before"] = values.reindex(before).to_numpy()
     last = table["period"] == pd.Timestamp(year.start)
     return Rates(table[(table["grain"] == "fiscal_year") | last].reset_index(drop=True))
 
@@ -99,8 +102,8 @@ def _by_year(orders: ir.Table, year: ir.Value) -> dict:
     people = people.mutate(came_back=(people.year == following).fill_null(False))
     counts = people.group_by("year").agg(
         customers=people.count(),
-        repeated=(people.orders >= 2).sum().cast("int64"),
-        returned=people.came_back.sum().cast("int64"),
+        repeated=people.count(where=people.orders >= 2),
+        returned=people.count(where=people.came_back),
     )
     rows = counts.execute().to_dict("records")
     return {pd.Timestamp(row["year"]) if people.year.type().is_date() else row["year"]: row for row in rows}

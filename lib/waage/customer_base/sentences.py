@@ -3,23 +3,40 @@
 import pandas as pd
 
 from waage import style
-from waage.customer_base.activity import Activity
+from waage.customer_base.activity import FLOWS, Activity
 from waage.customer_base.channels import Channels
 from waage.customer_base.concentration import Concentration
 from waage.customer_base.definitions import DEFINITIONS, word
 from waage.customer_base.newcomers import Newcomers
+from waage.customer_base.plots import text as text_of
 from waage.customer_base.plots import written, year_name
 from waage.customer_base.portrait import Portrait
 from waage.customer_base.rates import RATES, Rates
 
 _DIGITS = tuple("0123456789")
 _TEXTS = {
-    "active": ("{n} customers are active on {day}", "{n} Kunden sind am {day} aktiv"),
+    "active": ("{n} {customers} active on {day}", "{n} {customers} am {day} aktiv"),
+    "are": ("customers are", "Kunden sind"),
+    "is": ("customer is", "Kunde ist"),
+    "have": ("customers have", "Kunden haben"),
+    "has": ("customer has", "Kunde hat"),
     "so_far": (
-        "{n} customers have ordered since the data begin on {first}; how many were active in the 12 months up to "
+        "{n} {customers} ordered since the data begin on {first}; how many were active in the 12 months up to "
         "{day} cannot be told yet.",
-        "{n} Kunden haben bestellt, seit die Daten am {first} beginnen; wie viele in den 12 Monaten bis zum {day} "
+        "{n} {customers} bestellt, seit die Daten am {first} beginnen; wie viele in den 12 Monaten bis zum {day} "
         "aktiv waren, lässt sich noch nicht sagen.",
+    ),
+    "nobody": (
+        "Fewer than {n} customers have ordered up to {day}: no figure about them is shown.",
+        "Weniger als {n} Kunden haben bis zum {day} bestellt: Über sie wird keine Zahl gezeigt.",
+    ),
+    "few_active": (
+        "Fewer than {n} customers are active on {day}.",
+        "Weniger als {n} Kunden sind am {day} aktiv.",
+    ),
+    "flows_hidden": (
+        "How many came and went in these 12 months is hidden, as a group among them is small.",
+        "Wie viele in diesen 12 Monaten kamen und gingen, ist verdeckt, weil eine Gruppe darunter klein ist.",
     ),
     "more": (", {change} more than a year before.", ", {change} mehr als ein Jahr zuvor."),
     "fewer": (", {change} fewer than a year before.", ", {change} weniger als ein Jahr zuvor."),
@@ -58,6 +75,10 @@ _TEXTS = {
         "Nobody ordered for the first time since {since}.",
         "Seit dem {since} hat niemand zum ersten Mal bestellt.",
     ),
+    "newcomers_hidden": (
+        "New customers are hidden: they are too few in every month.",
+        "Neukunden sind verdeckt: Es sind in jedem Monat zu wenige.",
+    ),
     "no_cohorts": (
         "No period is over yet whose customers could be followed.",
         "Noch ist kein Zeitraum vorüber, dessen Kunden sich verfolgen ließen.",
@@ -71,8 +92,8 @@ _TEXTS = {
         "Der Gini-Koeffizient ist {gini} (95-%-Intervall {low} bis {high}).",
     ),
     "negative": (
-        "{negative} of {customers} active customers brought less than nothing and count as zero.",
-        "{negative} von {customers} aktiven Kunden brachten weniger als nichts und zählen als null.",
+        "{negative} of {customers} active customers brought less than nothing, which counts as zero.",
+        "{negative} von {customers} aktiven Kunden: Umsatz unter null, zählt als null.",
     ),
     "few_customers": (
         "Fewer than {fewest} customers are active: too few to speak of concentration.",
@@ -102,21 +123,25 @@ _TEXTS = {
 
 def base_finding(activity: Activity, rates: Rates, language: str = "en") -> str:
     """Return the first sentence of the report: how many are active, where they came from, who returns."""
+    until, fewest = style.day(activity.history.until, language), activity.min_cell
+    if activity.customers < fewest:
+        return f"**{_say('nobody', language, n=fewest, day=until)}**"
     known = activity.summary.set_index("measure")
-    until = activity.history.until
     if "active" not in known.index:
-        n = style.number(activity.events["new"].sum(), language)
-        days = {"first": style.day(activity.history.first, language), "day": style.day(until, language)}
-        return f"**{_say('so_far', language, n=n, **days)}**"
-    active = known.loc["active"]
-    text = _say("active", language, n=style.number(active["value"], language), day=style.day(until, language))
-    change = active["change"]
+        first = style.day(activity.history.first, language)
+        return f"**{_counted('so_far', activity.customers, ('has', 'have'), language, first=first, day=until)}**"
+    active, change = known.loc["active", ["value", "change"]]
+    if pd.isna(active):
+        return f"**{_say('few_active', language, n=fewest, day=until)}**"
+    text = _counted("active", active, ("is", "are"), language, day=until)
     compared = "stop" if pd.isna(change) else "more" if change >= 0 else "fewer"
-    bold = f"**{text}{_say(compared, language, change=style.percent(abs(change), language, 1))}**"
-    parts = [bold]
-    if {"new", "reactivated", "lapsed"} <= set(known.index):
-        flows = {flow: style.number(known.loc[flow, "value"], language) for flow in ("new", "reactivated", "lapsed")}
-        parts.append(_say("flows", language, **flows))
+    parts = [f"**{text}{_say(compared, language, change=style.percent(abs(change), language, 1))}**"]
+    flows = known["value"].reindex(FLOWS).dropna()
+    if len(flows):
+        texts = {flow: style.number(value, language) for flow, value in flows.items()}
+        parts.append(_say("flows", language, **texts))
+    elif set(FLOWS) <= set(known.index):
+        parts.append(_say("flows_hidden", language))
     for row in rates.summary.itertuples():
         shares = {"value": row.value, "low": row.value_low, "high": row.value_high}
         shares = {name: style.percent(share, language, 1) for name, share in shares.items()}
@@ -150,6 +175,8 @@ def newcomers_finding(newcomers: Newcomers, activity: Activity, language: str = 
     if table.empty:
         return history_note(activity, language)
     if not (table["customers"] > 0).any():
+        if table["customers"].isna().any():
+            return _say("newcomers_hidden", language)
         return _say("no_newcomers", language, since=style.day(table["month"].iloc[0], language))
     told = table[table[f"within_{days}"].notna()]
     if told.empty:
@@ -161,17 +188,18 @@ def newcomers_finding(newcomers: Newcomers, activity: Activity, language: str = 
     return _say("second", language, month=month, days=days, **shares)
 
 
-def concentration_finding(concentration: Concentration, language: str = "en") -> str:
+def concentration_finding(concentration: Concentration, language: str = "en", min_cell: int = 10) -> str:
     """Return the Gini coefficient with its interval, or why there is none."""
     if concentration.problem:
         return _say(concentration.problem, language, fewest=concentration.fewest)
     ends = {"gini": concentration.gini, "low": concentration.gini_low, "high": concentration.gini_high}
     figures = {name: style.number(value, language, 2) for name, value in ends.items()}
-    counts = {"negative": concentration.negative, "customers": concentration.customers}
     text = _say("gini", language, **figures)
     if not concentration.negative:
         return text
-    return f"{text} {_say('negative', language, **{name: style.number(n, language) for name, n in counts.items()})}"
+    counts = {"negative": _or_few(concentration.negative, min_cell, language)}
+    counts["customers"] = style.number(concentration.customers, language)
+    return f"{text} {_say('negative', language, **counts)}"
 
 
 def portrait_finding(portrait: Portrait, language: str = "en", min_cell: int = 10) -> str:
@@ -179,15 +207,14 @@ def portrait_finding(portrait: Portrait, language: str = "en", min_cell: int = 1
     if portrait.table.empty:
         return _say("no_attributes", language)
     known = ", ".join(
-        f"{word(row.attribute, language)} {style.percent(row.share, language)}"
+        f"{word(row.attribute, language)} "
+        + (style.label("hidden", language) if pd.isna(row.share) else style.percent(row.share, language))
         for row in portrait.completeness.itertuples()
     )
     known = _say("known", language, known=known)
     if not portrait.objectors:
         return known
-    few = portrait.objectors < min_cell
-    n = _say("few", language, n=min_cell) if few else style.number(portrait.objectors, language)
-    return f"{known} {_say('objectors', language, n=n)}"
+    return f"{known} {_say('objectors', language, n=_or_few(portrait.objectors, min_cell, language))}"
 
 
 def absence(key: str, language: str = "en") -> str:
@@ -201,7 +228,10 @@ def summary_table(activity: Activity, language: str = "en", currency: str = "EUR
     summary = activity.summary[activity.summary["measure"] != "ordering"]  # of 12 months: the active ones
     for row in summary.itertuples():
         kind = DEFINITIONS[row.measure].kind
-        values = [_figure(value, kind, currency, language) for value in (row.value, row.value_before)]
+        values = [
+            _figure(row.value, kind, currency, language, row.hidden),
+            _figure(row.value_before, kind, currency, language),
+        ]
         rows.append((word(row.measure, language), *values, _signed(row.change, language)))
     table = pd.DataFrame(rows, columns=["measure", "last_12_months", "before_12_months", "change"])
     return table if summary["value_before"].notna().any() else table[["measure", "last_12_months"]]
@@ -227,7 +257,8 @@ def year_table(activity: Activity, rates: Rates, language: str = "en", currency:
             values = own[end].reindex(names)
             if values.isna().all():
                 continue
-            texts = [_figure(value, DEFINITIONS[key].kind, currency, language) for key, value in values.items()]
+            hidden = own["hidden"].reindex(names, fill_value=False) & (end == "value")
+            texts = [_figure(values[key], DEFINITIONS[key].kind, currency, language, hidden[key]) for key in names]
             here = share[share["period"] == period].set_index("measure")["value"]
             shares = here.reindex(measures) if end == "value" else pd.Series(float("nan"), index=measures)
             columns[title] = texts + [style.percent(value, language, 1) for value in shares]
@@ -273,11 +304,22 @@ def _signed(change: float, language: str) -> str:
     return ("+" if change >= 0.0005 else "") + style.percent(change, language, 1)
 
 
-def _figure(value: float, kind: str, currency: str, language: str) -> str:
+def _figure(value: float, kind: str, currency: str, language: str, hidden: bool = False) -> str:
+    if hidden:
+        return style.label("hidden", language)
     if kind == "money" and value == value and abs(value) >= 1000:
         return style.money(value, currency, language)
     return style.MISSING if pd.isna(value) else written(value, kind, currency, language)
 
 
+def _counted(key: str, n: float, verbs: tuple[str, str], language: str, **values: str) -> str:
+    customers = _say(verbs[n != 1], language)
+    return _say(key, language, n=style.number(n, language), customers=customers, **values)
+
+
+def _or_few(n: int, min_cell: int, language: str) -> str:
+    return _say("few", language, n=min_cell) if n < min_cell else style.number(n, language)
+
+
 def _say(key: str, language: str, **values: object) -> str:
-    return _TEXTS[key][language == "de"].format(**values)
+    return text_of(key, language, _TEXTS, **values)

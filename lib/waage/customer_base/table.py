@@ -62,7 +62,7 @@ def customer_base_table(
         parts.append(rows.assign(measure=measure, month=last))
     filled = [part.reindex(columns=COLUMNS) for part in parts if len(part)]
     table = pd.concat([part.astype({"value": float, "value_before": float, "complete": object}) for part in filled])
-    table = table[table["value"].notna()]
+    table = table[table["value"].notna() & (activity.customers >= activity.min_cell)]
     table = table.assign(
         month=table["month"].dt.date,
         group=table["group"].astype(object).where(table["group"].notna(), "all").astype(str),

@@ -75,7 +75,9 @@ class Customers:
         return known_on(self.orders, self.returns, day, self.time_zone, self.keep_returned)
 
     def at(self, day: date) -> ir.Table:
-        """Return one row per person, lazily, from nothing that happened after the day.
+        """Return one row per person, lazily, from no order and no return after the day.
+
+        What was cancelled is left out on every day: the contract knows no time of a cancellation.
 
         Parameters
         ----------
@@ -138,12 +140,18 @@ class Customers:
             revenue_after=both.revenue_after.fill_null(_NOTHING),
         )
 
-    def reaches(self, day: date) -> bool:
-        """Return whether the orders cover the window before a day (12 months where all orders count), give or take 5 %.
+    def reaches(self, day: date, months: int = 0) -> bool:
+        """Return whether the orders cover the months before a day, give or take 5 %.
 
         Sums of a window that begins before the first order are too small to be compared with later ones.
+
+        Parameters
+        ----------
+        day : date
+        months : int
+            0 takes the window, or 12 where all orders count.
         """
-        start = pd.Timestamp(months_before(day, self.window_months or 12))
+        start = pd.Timestamp(months_before(day, months or self.window_months or 12))
         first = pd.Timestamp(self.orders.day.min().execute())
         return bool(first <= start + 0.05 * (pd.Timestamp(day) - start))
 

@@ -8,10 +8,11 @@ import pandas as pd
 import yaml
 
 from waage import style
+from waage.rfm.scores import Scores
 from waage.rfm.segments import Segmentation
 
 _POPULATION = (
-    "persons with at least one order that counts up to the day and without an objection to profiling",
+    "Persons with at least one order that counts up to the day and without an objection to profiling",
     "Personen mit mindestens einer zählenden Bestellung bis zum Stichtag und ohne Widerspruch gegen Profilbildung",
 )
 _WORDS = {
@@ -23,8 +24,9 @@ _WORDS = {
         "a number of orders that nobody has (bounds coincide)",
         "eine Zahl, die niemand hat (Grenzen fallen zusammen)",
     ),
+    "no_day": ("no number of (bounds coincide)", "keiner Zahl von (Grenzen fallen zusammen)"),
     "window": (" in the last {} months", " in den letzten {} Monaten"),
-    "both": ("score of orders and net revenue {}", "Punkte aus Bestellungen und Umsatz {}"),
+    "both": ("score of frequency and monetary {}", "Punkte aus Häufigkeit und Umsatz {}"),
     "and": (" and ", " und "),
     "or": ("; or ", "; oder "),
     "over": ("more than {}", "mehr als {}"),
@@ -76,6 +78,16 @@ def definitions(
     return pd.DataFrame(rows)
 
 
+def population(definitions: pd.DataFrame, language: str = "en") -> str:
+    """Return whom the segments divide, on which day, by which version of the thresholds, as one sentence."""
+    first, german = definitions.iloc[0], language == "de"
+    day, since = (style.day(first[name], language) for name in ("as_of", "thresholds_as_of"))
+    version = first["thresholds_version"]
+    if german:
+        return f"{_POPULATION[1]}; Stichtag {day}, Raster {first['grid']}, Grenzen Version {version} vom {since}."
+    return f"{_POPULATION[0]}; as of {day}, grid {first['grid']}, thresholds version {version} of {since}."
+
+
 def rule(segmentation: Segmentation, segment: str, language: str = "en") -> str:
     """Return a segment's rule in words and numbers, from the thresholds in use."""
     grid, scores, customers = segmentation.grid, segmentation.scores, segmentation.customers
@@ -96,20 +108,23 @@ def rule(segmentation: Segmentation, segment: str, language: str = "en") -> str:
     return words["or"].join(part for part in parts if part)
 
 
-def to_yaml(definitions: pd.DataFrame, min_cell: int) -> str:
+def to_yaml(definitions: pd.DataFrame, scores: Scores, min_cell: int) -> str:
     """Return the definitions as one YAML document, in both languages.
 
     Parameters
     ----------
     definitions : DataFrame
         As `definitions` returns.
+    scores : Scores
+        Whose upper bounds (days, orders, money) the rules are made of.
     min_cell : int
         Named where a size is hidden.
     """
     segments = []
     for row in definitions.sort_values("position").to_dict("records"):
         hidden = pd.isna(row["customers"])
-        size = f"hidden, or fewer than {min_cell}" if hidden else {
+        text = {"en": f"hidden, or fewer than {min_cell}", "de": f"verdeckt, oder weniger als {min_cell}"}
+        size = text if hidden else {
             "customers": int(row["customers"]),
             "share": round(row["share"], 4),
             "share_95_percent_interval": [round(row["share_low"], 4), round(row["share_high"], 4)],
@@ -119,8 +134,12 @@ def to_yaml(definitions: pd.DataFrame, min_cell: int) -> str:
     first = definitions.iloc[0]
     head = {
         "grid": first["grid"],
-        "as_of": first["as_of"],
-        "thresholds": {"version": int(first["thresholds_version"]), "as_of": first["thresholds_as_of"]},
+        "as_of": str(first["as_of"]),
+        "thresholds": {
+            "version": int(first["thresholds_version"]),
+            "as_of": str(first["thresholds_as_of"]),
+            "upper_bounds": {measure: list(points) for measure, points in scores.breaks.items()},
+        },
         "population": dict(zip(("en", "de"), _POPULATION, strict=True)),
     }
     return yaml.safe_dump(head | {"segments": segments}, allow_unicode=True, sort_keys=False, width=110)
@@ -131,6 +150,8 @@ def _days(breaks, low: int, high: int, words: Mapping[str, str], language: str) 
     edges = [-1, *(floor(value) for value in breaks), None]
     scores = len(breaks) + 1
     since, until = edges[scores - high] + 1, edges[scores - low + 1]
+    if until is not None and since > until:
+        return words["no_day"]
     if until is None:
         return words["over"].format(style.number(since - 1, language))
     return f"{style.number(since, language)}–{style.number(until, language)}"

@@ -1,14 +1,16 @@
 """What the report says: sentences made of the results, in English and German."""
 
-from datetime import date
+from datetime import date, timedelta
+from math import floor
 
 import pandas as pd
 
 from waage import style
-from waage.rfm.grids import Grid
 from waage.rfm.migration import Migration
+from waage.rfm.prediction import Prediction
 from waage.rfm.return_curve import ReturnCurve
 from waage.rfm.scores import Scores
+from waage.rfm.segments import Segmentation
 
 _ENDANGERED = ("cant_lose", "at_risk")
 _REASONS = {
@@ -24,42 +26,58 @@ _REASONS = {
 }
 
 
-def first_finding(segments: pd.DataFrame, grid: Grid, currency: str, language: str = "en") -> str:
+def first_finding(segments: pd.DataFrame, own: Segmentation, currency: str, language: str = "en") -> str:
     """Return the sentence for the board: who brings the revenue, and what is about to be lost.
 
     Parameters
     ----------
     segments : DataFrame
         As `segment_table` returns, small groups masked.
-    grid : Grid
+    own : Segmentation
     currency, language : str
     """
-    german = language == "de"
-    if segments.revenue_share.isna().all():
+    german, grid, months = language == "de", own.grid, own.customers.window_months
+    top = top_segment(segments)
+    if top is None:
         return (
-            "Der Umsatz ist nicht positiv."
+            "Kein Segment ist groß genug, um es zu zeigen, oder der Umsatz ist nicht positiv."
             if german
-            else "Net revenue is not positive, so no segment has a share of it."
+            else "No segment is large enough to be named, or net revenue is not positive."
         )
-    top = segments.loc[segments.revenue_share.idxmax()]
     label, share, revenue = (
         grid.label(top.segment, language),
         style.percent(top.share, language),
         style.percent(top.revenue_share, language),
     )
+    span = (f" der letzten {months} Monate" if german else f" in the last {months} months") if months else ""
     first = (
-        f"**{label}: {share} der Kunden, {revenue} des Umsatzes nach Retouren.**"
+        f"**{label}: {share} der Kunden, {revenue} des Umsatzes nach Retouren{span}.**"
         if german
-        else f"**{label} are {share} of the customers and bring {revenue} of net revenue.**"
+        else f"**{label} are {share} of the customers and bring {revenue} of net revenue{span}.**"
     )
     quiet = segments[segments.segment.isin(_ENDANGERED)]
-    if quiet.customers.isna().any() or not quiet.customers.sum():
+    if quiet.empty or quiet.customers.isna().any() or not quiet.customers.sum():
         return first
     names = (" und " if german else " and ").join(grid.label(segment, language) for segment in quiet.segment)
     people, money = style.number(quiet.customers.sum(), language), style.money(quiet.revenue.sum(), currency, language)
+    latest = max(high for segment in quiet.segment for (_, high), _ in grid.rectangles(segment))
+    days = style.number(floor(own.scores.r.breaks[grid.scores - latest - 1]), language)
     if german:
-        return f"{first} {people} Kunden ({names}) kauften oft und lange nicht mehr; sie stehen für {money}."
-    return f"{first} {people} customers ({names}) used to buy often and have not for long; they stand for {money}."
+        return (
+            f"{first} {people} Kunden ({names}) kauften oft, zuletzt aber vor mehr als {days} Tagen; sie stehen für "
+            f"{money}."
+        )
+    return f"{first} {people} customers ({names}) bought often, last more than {days} days ago; they stand for {money}."
+
+
+def top_segment(segments: pd.DataFrame) -> pd.Series | None:
+    """Return the row of the segment with the most net revenue, or None where it is hidden or nobody has any."""
+    shown = segments[segments.customers.gt(0) & segments.revenue_share.gt(0)]
+    if shown.empty:
+        return None
+    top = shown.loc[shown.revenue_share.idxmax()]
+    hidden = 1 - segments.revenue_share.sum() if segments.customers.isna().any() else 0
+    return top if top.revenue_share > hidden else None
 
 
 def limits_finding(curve: ReturnCurve, active_days: int, lapsed_days: int, language: str = "en") -> str:
@@ -123,22 +141,46 @@ def drift_finding(drift: pd.DataFrame, scores: Scores, as_of: date, language: st
 
 
 def migration_finding(
-    moves: Migration, grid: Grid, days: tuple[date, date], currency: str, language: str = "en"
+    moves: Migration, days: tuple[date, date], gone_days: int, currency: str, language: str = "en"
 ) -> str:
     """Return which move between two days went with the largest loss of net revenue; small groups must be masked."""
     german = language == "de"
     since, until = (style.day(day, language) for day in days)
     cells = moves.table[(moves.table.from_segment != moves.table.to_segment) & moves.table.customers.gt(0)]
-    cells = cells[cells.from_segment.isin(grid.segments) & (cells.revenue_change < 0)]
+    cells = cells[cells.from_segment.isin(moves.segments) & (cells.revenue_change < 0)]
     span = f"Vom {since} bis zum {until}" if german else f"From {since} to {until}"
+    if gone_days:
+        gone = f" Nicht mehr da: seit über {gone_days} Tagen keine Bestellung." if german else ""
+        gone = gone or f" Gone: no order for more than {gone_days} days."
+    else:
+        gone = ""
     if cells.empty:
-        return f"{span} ging kein Wechsel mit weniger Umsatz einher." if german else f"{span} no move lost net revenue."
+        shown = "ging kein gezeigter Wechsel mit weniger Umsatz einher" if german else "no shown move lost net revenue"
+        return f"{span} {shown}.{gone}"
     worst = cells.loc[cells.revenue_change.idxmin()]
-    gone = ("gone", "verloren")[german]
-    source, target = (
-        gone if name == "gone" else grid.label(name, language) for name in (worst.from_segment, worst.to_segment)
-    )
+    source, target = (moves.name(name, language) for name in (worst.from_segment, worst.to_segment))
     people, money = style.number(worst.customers, language), style.money(-worst.revenue_change, currency, language)
     if german:
-        return f"**{span} kostete der Wechsel von {source} zu {target} am meisten: {people} Kunden, {money} weniger.**"
-    return f"**{span}, the costliest move was {source} to {target}: {people} customers, {money} less net revenue.**"
+        move = f"kostete der Wechsel „{source}“ zu „{target}“ am meisten: {people} Kunden, {money} weniger"
+        return f"**{span} {move}.**{gone}"
+    return (
+        f"**{span}, the costliest move was {source} to {target}: {people} customers, {money} less net revenue.**{gone}"
+    )
+
+
+def prediction_finding(prediction: Prediction, as_of: date, days: int, language: str = "en") -> str:
+    """Return the verdict on the segments, on which days it rests, and whether a finer split does better."""
+    german, verdict = language == "de", prediction.verdict(language)[1]
+    start, taught = (style.day(as_of - timedelta(days=back * days), language) for back in (1, 2))
+    finer = prediction.splits.set_index("split").loc["r_f"]
+    better = ""
+    if finer.difference_to_segments_low > 0:
+        gain = style.number(finer.difference_to_segments, language, 3)
+        better = (
+            f" Letzter Kauf x Häufigkeit in voller Auflösung kann mehr (AUC +{gain})."
+            if german
+            else f" Recency x frequency in full does better (AUC +{gain})."
+        )
+    if german:
+        return f"**{verdict}**{better} Segmente vom {start} mit Grenzen vom {taught}, gegen die {days} Tage danach."
+    return f"**{verdict}**{better} Segments as of {start}, with bounds of {taught}, against the {days} days after."

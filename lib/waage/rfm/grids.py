@@ -66,6 +66,8 @@ class Grid:
             elif times > 1:
                 faults.append(f"cell {cell} is claimed {times} times, by {' and '.join(owners)}")
         faults += [f"segment {segment} has no cell" for segment, own in cells.items() if not own]
+        reserved = [segment for segment in cells if segment in ("gone", "not_yet")]
+        faults += [f"segment {segment}: the migration uses that name for itself" for segment in reserved]
         if self.y not in ("f", "fm"):
             faults.append(f"y is {self.y!r}; the second axis is f or fm")
         if faults:

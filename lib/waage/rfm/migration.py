@@ -1,9 +1,8 @@
 """Where customers moved between two dates: counts, shares and net revenue from each segment to each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import ibis
@@ -11,7 +10,9 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
+from waage.privacy import hidden_numbers
 from waage.stats import wilson
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ NOT_YET = "not_yet"
 _MONEY = "decimal(18, 4)"
 _REVENUE = ("revenue_before", "revenue_after", "revenue_change")
 _TEXTS = {
-    "title": (
-        "{stayed} of customers stayed in their segment, {gone} are gone",
-        "{stayed} der Kunden blieben in ihrem Segment, {gone} sind verloren",
-    ),
     "plain": ("Where customers moved between two dates", "Wohin sich die Kunden zwischen zwei Stichtagen bewegten"),
     "before": ("Segment before, customers", "Segment vorher, Kunden"),
     "after": ("Segment after, customers", "Segment nachher, Kunden"),
@@ -34,7 +31,7 @@ _TEXTS = {
         "Share of the row, number of customers below; framed: stayed; hatched: hidden for privacy",
         "Anteil an der Zeile, darunter Zahl der Kunden; umrahmt: geblieben; schraffiert: zum Schutz verdeckt",
     ),
-    GONE: ("Gone", "Verloren"),
+    GONE: ("Gone", "Nicht mehr da"),
     NOT_YET: ("Not yet a customer", "Noch kein Kunde"),
 }
 
@@ -60,38 +57,47 @@ class Migration:
         Best to worst.
     confidence : float
         Coverage of the intervals.
+    label : callable
+        From segment and language to its name in charts.
     """
 
     table: pd.DataFrame
     summary: pd.DataFrame
     segments: tuple[str, ...]
     confidence: float
+    label: Callable[[str, str], str] = style.label
 
-    def masked(self, min_cell: int) -> "Migration":
+    def masked(
+        self, min_cell: int, before: pd.DataFrame | None = None, after: pd.DataFrame | None = None
+    ) -> "Migration":
         """Return a copy whose `table` and `summary` hide counts of fewer than `min_cell` customers.
 
-        What is shown must not give away what is hidden, totals of rows and columns and the sum of all included.
-        A hidden number follows from the shown ones exactly if, in the graph that joins row and column of every
-        hidden number (totals are a row and a column, too), it is a bridge, on no cycle (Gusfield 1988). So every
-        hidden number is put on a cycle, by the hiding of those other numbers that cost fewest customers; none of
-        them is 0, so each number in the cycle can be larger or smaller by one. The hidden cells of a line
-        moreover add up to at least `min_cell`, or its total is hidden. Empty cells and the number of all customers
-        stay; with fewer than `min_cell` customers in all, everything is hidden.
+        What is shown must not give away what is hidden, totals of rows and columns and the sum of all included, see
+        `waage.privacy.hidden_numbers`; with fewer than `min_cell` customers in all, everything is hidden.
 
         Parameters
         ----------
         min_cell : int
             Smallest group shown (customers); 0 or 1 hides nothing.
+        before, after : DataFrame, optional
+            Tables of segments (segment, customers; NaN where hidden) of the two days that are shown beside this one:
+            what they hide is hidden here, and what they show cannot cover for anything.
 
-        References
-        ----------
-        Gusfield (1988), A graph theoretic approach to statistical data security, SIAM J. Computing 17, 552-571.
         """
         rows, columns = [*self.segments, GONE, NOT_YET], [*self.segments, GONE]
         if self.table.customers.isna().any():
             raise WaageError("Migration.masked: the counts are masked already; mask the result of migration()")
         counts = self.table.customers.to_numpy().reshape(len(rows), len(columns))
-        hidden = _hidden(np.pad(counts, (0, 1)), min_cell)
+        full = np.pad(counts, (0, 1))
+        known, forced = np.zeros((2, *full.shape), dtype=bool)
+        for place, name in enumerate(self.segments):
+            for shown, line, at in ((before, counts[place], (place, -1)), (after, counts[:, place], (-1, place))):
+                if shown is not None:
+                    size = shown.set_index("segment").customers[name]
+                    # Who is of the segment there and not in this line is gone: few of them must not be told either.
+                    forced[at] = np.isnan(size) or 0 < size - line.sum() < min_cell
+                    known[at] = size == line.sum()
+        hidden = hidden_numbers(full, min_cell, known, forced)
         masked = self.table.copy()
         cell = hidden[:-1, :-1].ravel()
         of_row = np.repeat(hidden[:-1, -1], len(columns))
@@ -109,7 +115,7 @@ class Migration:
             summary[name] = self.summary[name].mask(hidden[:-1, -1])
         return replace(self, table=masked, summary=summary)
 
-    def plot_matrix(self, ax: "Axes | None" = None, language: str = "en", *, min_cell: int = 0) -> "Axes":
+    def plot_matrix(self, ax: "Axes | None" = None, language: str = "en") -> "Axes":
         """Draw the shares of each row as a heat map, with sizes before at the left and after at the top.
 
         Parameters
@@ -118,8 +124,6 @@ class Migration:
             Where to draw; a new figure if left out.
         language : str
             en or de.
-        min_cell : int
-            Smallest group shown; what `masked` hides is hatched.
 
         Returns
         -------
@@ -128,16 +132,13 @@ class Migration:
         from matplotlib.colors import LinearSegmentedColormap
         from matplotlib.patches import Rectangle
 
-        from waage import style
-
         if ax is None:
             import matplotlib.pyplot as plt
 
             ax = plt.subplots(figsize=(13, 0.52 * len(self.segments) + 2.8), layout="constrained")[1]
-        shown = self.masked(min_cell) if min_cell > 1 else self
         rows, columns = [*self.segments, GONE, NOT_YET], [*self.segments, GONE]
         ramp = LinearSegmentedColormap.from_list("waage", ["#ffffff", style.ACCENT])
-        cells = shown.table.set_index(["from_segment", "to_segment"])
+        cells = self.table.set_index(["from_segment", "to_segment"])
         for (source, target), cell in cells.iterrows():
             x, y = columns.index(target), rows.index(source)
             blank = np.isnan(cell.customers)
@@ -160,10 +161,10 @@ class Migration:
         after = cells.to_customers.groupby(level=1, sort=False).first()
         ax.set_yticks(
             range(len(rows)),
-            [f"{_name(name, language)}  {_size(before[name], language)}" for name in rows],
+            [f"{self.name(name, language)}  {_size(before[name], language)}" for name in rows],
             fontsize=10.5,
         )
-        heads = [f"{_name(name, language)}  {_size(after[name], language)}" for name in columns]
+        heads = [f"{self.name(name, language)}  {_size(after[name], language)}" for name in columns]
         ax.set_xticks(range(len(columns)), heads, fontsize=10, rotation=28, ha="left", rotation_mode="anchor")
         ax.xaxis.tick_top()
         ax.xaxis.set_label_position("top")
@@ -177,22 +178,12 @@ class Migration:
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.text(0, -0.02, _text("note", language), transform=ax.transAxes, va="top", fontsize=9.5, color=style.MUTED)
-        ax.set_title(self._headline(language, min_cell))
+        ax.set_title(_text("plain", language))
         return ax
 
-    def _headline(self, language: str, min_cell: int) -> str:
-        from waage import style
-
-        old = self.table[self.table.from_segment.isin(self.segments)]
-        people = old.customers.sum()
-        # A whole percent must be at least min_cell customers, or the sums would tell of hidden cells.
-        if not people or people < 100 * min_cell or old.customers.isna().any():
-            return _text("plain", language)
-        stayed = old.customers[old.from_segment == old.to_segment].sum() / people
-        gone = old.customers[old.to_segment == GONE].sum() / people
-        return _text("title", language).format(
-            stayed=style.percent(stayed, language), gone=style.percent(gone, language)
-        )
+    def name(self, name: str, language: str = "en") -> str:
+        """Return how a segment, gone or not_yet is called in charts and sentences."""
+        return _text(name, language) if name in (GONE, NOT_YET) else self.label(name, language)
 
 
 def migration(
@@ -205,6 +196,7 @@ def migration(
     draws: int = 2000,
     seed: int = 7,
     confidence: float = 0.95,
+    label: Callable[[str, str], str] = style.label,
 ) -> Migration:
     """Count who moved from which segment to which between two dates, and with how much net revenue.
 
@@ -229,6 +221,8 @@ def migration(
     confidence : float
         Coverage of the percentile intervals of the shares that stayed (Efron 1979); Wilson's interval where nobody or
         everybody stayed.
+    label : callable
+        From segment and language to its name in charts.
 
     Returns
     -------
@@ -288,7 +282,7 @@ def migration(
     table["revenue_after"] = [float(now) for _, now in amounts]
     table["revenue_change"] = [float(now - was) for was, now in amounts]
     table["from_customers"], table["to_customers"] = totals, np.tile(counts.sum(axis=0), len(rows))
-    return Migration(table, _summarise(table, segments), segments, confidence)
+    return Migration(table, _summarise(table, segments), segments, confidence, label)
 
 
 def _summarise(table: pd.DataFrame, segments: tuple[str, ...]) -> pd.DataFrame:
@@ -329,46 +323,6 @@ def _diagonal_interval(counts: np.ndarray, draws: int, seed: int, confidence: fl
             # No draw can differ from none or all; that does not make it certain.
             low[place, place], high[place, place] = wilson(counts[place, place], counts[place].sum(), confidence)
     return low, high
-
-
-def _hidden(extended: np.ndarray, min_cell: int) -> np.ndarray:
-    """Return which numbers of a table, given with an empty last row and column for its totals, are hidden."""
-    import networkx as nx
-
-    extended = extended.copy()
-    extended[-1] = extended.sum(axis=0)
-    extended[:, -1] = extended.sum(axis=1)
-    if extended[-1, -1] < min_cell:
-        return np.ones(extended.shape, dtype=bool)
-    hidden = (extended > 0) & (extended < min_cell)
-    edges = [(("row", r), ("column", c), int(extended[r, c])) for r, c in zip(*np.nonzero(extended), strict=True)]
-    # The number of all customers is known from elsewhere, so hiding it protects nothing.
-    edges.remove(max(edges))
-    while True:
-        hidden |= _thin_lines(extended, hidden, min_cell) | _thin_lines(extended.T, hidden.T, min_cell).T
-        graph = nx.Graph([(r, c) for r, c, _ in edges if hidden[r[1], c[1]]])
-        bridge = next(iter(sorted(map(sorted, nx.bridges(graph)))), None)
-        if bridge is None:
-            return hidden
-        ways = nx.Graph()
-        # Hidden numbers cost nothing; the small addition prefers fewer of equal cost.
-        ways.add_weighted_edges_from((r, c, 0 if hidden[r[1], c[1]] else size + 1e-3) for r, c, size in edges)
-        ways.remove_edge(*bridge)
-        # There always is one: through totals to any other cell with customers.
-        for one, other in pairwise(nx.shortest_path(ways, *bridge, weight="weight")):
-            place = dict([one, other])
-            hidden[place["row"], place["column"]] = True
-
-
-def _thin_lines(extended: np.ndarray, hidden: np.ndarray, min_cell: int) -> np.ndarray:
-    """Return one more cell to hide of each row whose total is shown and whose hidden cells are too few people."""
-    more = np.zeros_like(hidden)
-    for row in range(len(extended)):
-        cells, own = extended[row, :-1], hidden[row, :-1]
-        left = np.flatnonzero(~own & (cells > 0))
-        if not hidden[row, -1] and 0 < cells[own].sum() < min_cell and left.size:
-            more[row, left[np.argmin(cells[left])]] = True
-    return more
 
 
 def _missing(name: str, table: ir.Table, columns: Sequence[str]) -> list[str]:
@@ -412,15 +366,7 @@ def _check_arguments(segments: Sequence[str], gone_days: int, draws: int, confid
         raise WaageError("migration: " + "; ".join(faults))
 
 
-def _name(name: str, language: str) -> str:
-    from waage import style
-
-    return _text(name, language) if name in (GONE, NOT_YET) else style.label(name, language)
-
-
 def _size(people: float, language: str) -> str:
-    from waage import style
-
     return style.label("hidden", language) if np.isnan(people) else style.number(people, language)
 
 

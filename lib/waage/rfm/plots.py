@@ -22,6 +22,15 @@ _TITLES = {
     "revenue": ("Net revenue", "Umsatz nach Retouren"),
     "revenue_share": ("Share of net revenue", "Anteil am Umsatz nach Retouren"),
 }
+_STAGES = {
+    "lead": ("no order that counts", "keine zählende Bestellung"),
+    "new": ("1 order, up to {active} days ago", "1 Bestellung, bis {active} Tage her"),
+    "one_time": ("1 order, up to {lapsed} days ago", "1 Bestellung, bis {lapsed} Tage her"),
+    "active": ("2 or more, up to {active} days ago", "2 oder mehr, bis {active} Tage her"),
+    "reactivated": ("back after over {lapsed} days", "nach über {lapsed} Tagen zurück"),
+    "at_risk": ("2 or more, up to {lapsed} days ago", "2 oder mehr, bis {lapsed} Tage her"),
+    "lapsed": ("over {lapsed} days ago", "über {lapsed} Tage her"),
+}
 _TEXTS = {
     "grid": ("{value} by last purchase and number of orders", "{value}, nach letztem Kauf und Zahl der Bestellungen"),
     "recency": ("Days since the last order", "Tage seit der letzten Bestellung"),
@@ -36,8 +45,8 @@ _TEXTS = {
         "Zahl der Bestellungen (Punkte, {top} = die meisten)",
     ),
     "both": (
-        "Orders and net revenue together (score, {top} = most)",
-        "Bestellungen und Umsatz zusammen (Punkte, {top} = am meisten)",
+        "Frequency and monetary together (score, {top} = most)",
+        "Häufigkeit und Umsatz zusammen (Punkte, {top} = am meisten)",
     ),
     "map": ("Customers and net revenue by segment", "Kunden und Umsatz nach Segment"),
     "map_change": (
@@ -170,7 +179,14 @@ def plot_map(
     return ax
 
 
-def plot_stages(table: pd.DataFrame, ax: "Axes | None" = None, *, language: str = "en") -> "Axes":
+def plot_stages(
+    table: pd.DataFrame,
+    ax: "Axes | None" = None,
+    *,
+    active_days: int = 90,
+    lapsed_days: int = 365,
+    language: str = "en",
+) -> "Axes":
     """Draw how many persons stand in each lifecycle stage, as horizontal bars.
 
     Parameters
@@ -178,6 +194,8 @@ def plot_stages(table: pd.DataFrame, ax: "Axes | None" = None, *, language: str 
     table : DataFrame
         As `lifecycle_table` returns: lifecycle, customers, share; NaN in both where masked.
     ax : Axes, optional
+    active_days, lapsed_days : int
+        Limits of the stages, written below their names.
     language : str
 
     Returns
@@ -194,7 +212,12 @@ def plot_stages(table: pd.DataFrame, ax: "Axes | None" = None, *, language: str 
         text = _written(share, "share", language, pd.isna(people))
         text += "" if pd.isna(people) else f"  ({style.number(people, language)})"
         ax.text((share if share == share else 0) + 0.02 * widest, place, text, va="center", fontsize=10)
-    ax.set_yticks(shares.index, [style.label(f"stage_{stage}", language) for stage in table["lifecycle"]])
+    limits = {"active": style.number(active_days, language), "lapsed": style.number(lapsed_days, language)}
+    names = [
+        f"{style.label(f'stage_{stage}', language)}\n{_translated(_STAGES[stage], language).format(**limits)}"
+        for stage in table["lifecycle"]
+    ]
+    ax.set_yticks(shares.index, names, fontsize=10)
     ax.invert_yaxis()
     ax.set_xlim(0, widest * 1.55)
     ax.set_xticks([])
@@ -274,9 +297,9 @@ def _frequency_words(scores: Scores, language: str) -> list[str]:
     bounds = [0, *(floor(value) for value in scores.f.breaks)]
     words = []
     for below, up_to in pairwise(bounds):
-        # Up to one order also holds those without an order in the window.
-        single = up_to - below <= 1 or (not below and up_to == 1)
-        words.append("–" if up_to <= below else str(up_to) if single else f"{below + 1}–{up_to}")
+        # With a window, customers without an order in it are in the lowest bin.
+        first = 0 if not below and scores.settings.get("window_months") else below + 1
+        words.append("–" if up_to < first else str(up_to) if up_to == first else f"{first}–{up_to}")
     return [*words, f"{bounds[-1] + 1}+"]
 
 

@@ -1,7 +1,7 @@
 """Whether the segments predict anything: who buys again in the next period, compared with cheaper splits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -11,8 +11,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
-from waage.privacy import mask_small
 from waage.stats import wilson
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class Prediction:
         Repeat share of all customers of the holdout.
     margin : float
         Difference in AUC below which two splits do equally well.
+    label : callable
+        From segment and language to its name in charts.
     """
 
     table: pd.DataFrame
@@ -116,6 +118,7 @@ class Prediction:
     gains: pd.DataFrame
     base_rate: float
     margin: float
+    label: Callable[[str, str], str] = style.label
 
     def verdict(self, language: str = "en") -> tuple[str, str]:
         """Return a key and one sentence: do the segments predict, and does a cheaper split do as well?
@@ -129,8 +132,6 @@ class Prediction:
             better: it does not.
         sentence : str
         """
-        from waage import style
-
         splits = self.splits.set_index("split")
         own, cheaper = splits.loc["segment"], splits.loc[list(CHEAPER)]
         equal, ahead = (cheaper.difference_to_segments > limit for limit in (-self.margin, self.margin))
@@ -148,14 +149,14 @@ class Prediction:
             ends = (-other.difference_to_segments_high, -other.difference_to_segments_low)
         facts = {"auc": own.auc, "other_auc": other.auc, "difference": -other.difference_to_segments}
         facts = {fact: style.number(value, language, 3) for fact, value in facts.items()}
-        to = f" {_text('to', language)} "
+        to = f" {words('to', language)} "
         facts["interval"] = to.join(style.number(end, language, 3) for end in ends)
-        facts["other"] = f"„{_text(name, language)}“" if language == "de" else _text(name, language).lower()
-        return "cheaper" if key == "ahead" else key, _text(key, language).format(**facts)
+        facts["other"] = f"„{words(name, language)}“" if language == "de" else words(name, language).lower()
+        return "cheaper" if key == "ahead" else key, words(key, language).format(**facts)
 
     def comparison(self, language: str = "en") -> pd.DataFrame:
         """Return `splits` with readable names; the lift says what the share of repeaters in the best 20 % does."""
-        names = [_text(split, language) for split in self.splits.split]
+        names = [words(split, language) for split in self.splits.split]
         return self.splits.assign(split=names).drop(columns="capture_20")
 
     def plot_segments(
@@ -179,68 +180,9 @@ class Prediction:
         Axes
             That of the repeat shares.
         """
-        from waage import style
+        from waage.rfm import prediction_plots
 
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            size = {"figsize": (11.6, 0.44 * len(self.table) + 1.7), "layout": "constrained"}
-            ax, right = plt.subplots(1, 2, sharey=True, width_ratios=(1, 0.85), **size)[1]
-        else:
-            right = ax.inset_axes([1.05, 0, 0.85, 1], sharey=ax)
-        measures = [c for c in self.table if c.startswith(("repeat_share", "revenue_per_head"))]
-        table = mask_small(self.table, "customers", *measures, min_cell=min_cell)
-        # A hidden segment's place in the order would tell of its share.
-        table = pd.concat([table[table.customers.notna()], table[table.customers.isna()]], ignore_index=True)
-        cents = 2 if table.revenue_per_head.abs().max() < 100 else 0
-        written = {
-            "repeat_share": lambda value: style.percent(value, language, 0 if value >= 0.0995 else 1),
-            "revenue_per_head": lambda value: style.money(value, currency, language, cents),
-        }
-        ax.axvline(self.base_rate, color=style.MUTED, lw=1.2, ls="--", zorder=0)
-        for (column, write), panel in zip(written.items(), (ax, right), strict=True):
-            for place, row in enumerate(table.to_dict("records")):
-                value, low, high = (row[column + end] for end in ("", "_low", "_high"))
-                colour = style.SEGMENT_COLOURS.get(row["segment"], style.ACCENT)
-                text, at = (write(value), np.nanmax([value, high, 0])) if value == value else ("", 0)
-                if math.isnan(row["customers"]):
-                    text, colour = style.label("hidden", language), "none"
-                panel.barh(place, 0 if value != value else value, height=0.62, color=colour)
-                # The white edge keeps the interval visible on dark bars.
-                for ink, width in (("white", 3.6), (style.INK, 1.5)):
-                    panel.plot([low, high], [place, place], color=ink, lw=width, solid_capstyle="butt")
-                look = {
-                    "textcoords": "offset points",
-                    "va": "center",
-                    "color": style.INK if colour != "none" else style.MUTED,
-                }
-                box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-                panel.annotate(text, (at, place), (6, 0), bbox=box, **look)
-            panel.margins(x=0.17)
-            panel.set_xlim(left=1.1 * np.nanmin([0, *table[column], *table[column + "_low"]]))
-            panel.grid(False, axis="y")
-            panel.tick_params(length=0)
-            panel.spines[["top", "right", "left"]].set_visible(False)
-            panel.set_xlabel(_text(column, language))
-        right.tick_params(labelleft=False)
-        ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= min(1, ax.get_xlim()[1])])
-        style.axis_percent(ax.xaxis, language)
-        style.axis_money(right.xaxis, currency, language)
-        sizes = ["" if math.isnan(n) else f"  {style.number(n, language)}" for n in table.customers]
-        names = [style.label(segment, language) + size for segment, size in zip(table.segment, sizes, strict=True)]
-        ax.set_yticks(range(len(table)), names)
-        ax.set_ylim(len(table) - 0.45, -0.85)
-        share = style.percent(self.base_rate, language)
-        average = _text("average", language).format(share=share)
-        ax.annotate(average, (self.base_rate, -0.82), (4, 0), textcoords="offset points", va="top", color=style.MUTED)
-        best = table.iloc[0]
-        if not math.isnan(best.customers):
-            facts = {
-                "best": style.label(best.segment, language),
-                "best_share": style.percent(best.repeat_share, language),
-            }
-            ax.set_title(_text("segments_title", language).format(share=share, **facts))
-        return ax
+        return prediction_plots.plot_segments(self, ax, language, min_cell=min_cell, currency=currency)
 
     def plot_gains(self, ax: "Axes | None" = None, language: str = "en") -> "Axes":
         """Draw which share of the repeaters the best predicted customers hold, for the main splits.
@@ -256,44 +198,9 @@ class Prediction:
         -------
         Axes
         """
-        from waage import style
+        from waage.rfm import prediction_plots
 
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots(figsize=(8.6, 5.4), layout="constrained")[1]
-        splits = self.splits.set_index("split")
-        looks = {
-            "random": (style.MUTED, 1.2, ":"),
-            "r_f": (style.PALETTE[2], 1.6, "-"),
-            "frequency": (style.PALETTE[3], 1.4, "-."),
-            "recency": (style.BRASS, 2.0, "--"),
-            "segment": (style.ACCENT, 2.8, "-"),
-        }
-        for name, (colour, width, dash) in looks.items():
-            curve = self.gains[self.gains.split == name]
-            captured = style.percent(splits.capture_20[name], language)
-            text = f"{_text(name, language)}: {captured} (AUC {style.number(splits.auc[name], language, 2)})"
-            ax.plot(curve.customers, curve.repeaters, color=colour, lw=width, ls=dash, label=text)
-        ax.axvline(TOP, color="#c3cad0", lw=1)
-        ax.plot([TOP], [splits.capture_20["segment"]], color=style.ACCENT, marker="o", ms=8)
-        ax.set_xlim(0, 1)
-        ax.set_ylim(0, 1.02)
-        style.axis_percent(ax.xaxis, language)
-        style.axis_percent(ax.yaxis, language)
-        ax.set_xlabel(_text("contacted", language))
-        ax.set_ylabel(_text("captured", language))
-        facts = {"top": style.percent(TOP, language), "captured": style.percent(splits.capture_20["segment"], language)}
-        ax.set_title(_text("gains_title", language).format(**facts))
-        handles, names = ax.get_legend_handles_labels()
-        ax.legend(
-            handles[::-1],
-            names[::-1],
-            title=_text("legend", language).format(**facts),
-            loc="lower right",
-            alignment="left",
-        )
-        return ax
+        return prediction_plots.plot_gains(self, ax, language)
 
 
 def predict_next(
@@ -305,6 +212,7 @@ def predict_next(
     draws: int = 1000,
     seed: int = 7,
     confidence: float = 0.95,
+    label: Callable[[str, str], str] = style.label,
 ) -> Prediction:
     """Measure how well segments, and cheaper splits, foretell who buys again in the next period.
 
@@ -328,6 +236,8 @@ def predict_next(
         training period is held fixed.
     confidence : float
         Coverage of all intervals; those of auc, lift and differences are percentiles of the draws.
+    label : callable
+        From segment and language to its name in charts.
 
     Returns
     -------
@@ -391,7 +301,7 @@ def predict_next(
     gaps = np.array([np.quantile(areas[name] - areas["segment"], ends) for name in SPLITS])
     splits["difference_to_segments_low"], splits["difference_to_segments_high"] = gaps.T
     table = _segments(before, cells, drawn, confidence)
-    return Prediction(table, splits, pd.concat(curves, ignore_index=True), float(k.sum() / people), margin)
+    return Prediction(table, splits, pd.concat(curves, ignore_index=True), float(k.sum() / people), margin, label)
 
 
 def _cells(table: ir.Table, name: str) -> pd.DataFrame:
@@ -502,5 +412,6 @@ def _segments(before: pd.DataFrame, cells: pd.DataFrame, drawn: np.ndarray, conf
     return table.sort_values(["repeat_share", "segment"], ascending=[False, True], ignore_index=True)
 
 
-def _text(key: str, language: str) -> str:
+def words(key: str, language: str) -> str:
+    """Return a text of this module in the reader's language."""
     return _TEXTS[key][language == "de"]

@@ -19,9 +19,18 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 
-from waage.errors import Refusal, WaageError, did_you_mean
+from waage.errors import Refusal, did_you_mean
+from waage.rfm.cut_points import (
+    LARGEST,
+    Values,
+    check_scores,
+    count_values,
+    quantiles,
+    refuse,
+    require_columns,
+    scale_of,
+)
 from waage.stats import psi
 
 #: Fixed frequency bins 1, 2, 3, 4-6, 7 and more orders, for bases in which most people bought once and
@@ -29,44 +38,6 @@ from waage.stats import psi
 FREQUENCY_BREAKS = (1, 2, 3, 6)
 
 _COLUMNS = {"r": "recency_days", "f": "frequency", "m": "monetary"}
-# Beyond this, amounts with four decimals no longer fit a double exactly.
-_LARGEST = 9e11
-
-
-def cut_points(table: ir.Table, column: str, scores: int = 5) -> tuple[float, ...]:
-    """Return the ``scores - 1`` quantiles of a column, computed exactly from its value counts.
-
-    Parameters
-    ----------
-    table : ibis table
-        Any number of rows; only one row per distinct value leaves the engine.
-    column : str
-        An integer, decimal or floating column without nulls.
-    scores : int
-        Number of groups; 5 gives the 20, 40, 60 and 80 % quantiles.
-
-    Returns
-    -------
-    tuple of float
-        Non-decreasing, in the column's unit. Linear interpolation between order statistics (type 7, the
-        default of R and NumPy). Integers and decimals are interpolated in exact arithmetic, so a quantile
-        that falls on a value equals that value.
-
-    Raises
-    ------
-    WaageError
-        If the column is missing, not numeric, empty, or holds null or non-finite values.
-
-    References
-    ----------
-    Hyndman and Fan (1996), Sample quantiles in statistical packages, definition 7.
-    """
-    _check_scores(scores)
-    require_columns(table, [column], "cut_points")
-    counted, faults = _count_values(table, [column])
-    if faults:
-        raise WaageError(faults[0])
-    return _quantiles(counted[column], scores)
 
 
 @dataclass(frozen=True)
@@ -123,14 +94,14 @@ class Scores:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        _check_scores(self.scores)
+        check_scores(self.scores)
         faults = []
         for measure in _COLUMNS:
             bins = getattr(self, measure)
             faults += _faults_in_breaks(measure, bins.breaks, self.scores, strict=bins.given)
             if len(bins.counts) != self.scores:
                 faults.append(f"{measure}: {len(bins.counts)} counts for {self.scores} scores")
-        _refuse(faults, "Scores")
+        refuse(faults, "Scores")
 
     @property
     def breaks(self) -> dict[str, tuple[float, ...]]:
@@ -277,7 +248,7 @@ def frozen_scores(
     settings: Mapping[str, Any] | None = None,
     **breaks: Any,
 ) -> Scores:
-    """Return the thresholds of an earlier run, or fix new ones where there are none or another setting is asked for.
+    """Return the thresholds of an earlier run, or fix new ones where there are none for these settings and this day.
 
     Quantiles cut anew every month move customers who did nothing; frozen thresholds move only those who did.
 
@@ -286,27 +257,36 @@ def frozen_scores(
     customers : ibis table
         As for `fit_scores`.
     stored : mapping or None
-        What `Scores.to_dict` returned then.
+        What `remember` returned then.
     as_of : date
-        The reference date of new thresholds.
+        The day looked from: thresholds of a later day are not used. It is the reference date of new ones.
     refit : bool
         Whether to fix new thresholds in any case.
     settings : mapping, optional
-        What else the thresholds depend on, such as window_months.
+        What else the thresholds depend on, such as window_months. Each setting has thresholds of its own, so that a
+        trial with another one does not end those in use.
     **breaks
         r_breaks, f_breaks, m_breaks, scores of `fit_scores`.
 
     Returns
     -------
     Scores
-        With a version one higher than that of `stored` where they are new.
+        With a version one higher than that of the newest for these settings where they are new.
     """
     asked = {**(settings or {}), **{key: list(v) if isinstance(v, tuple) else v for key, v in breaks.items()}}
-    earlier = Scores.from_dict(stored) if stored else None
-    if earlier and not refit and earlier.settings == asked:
-        return earlier
-    fresh = fit_scores(customers, **breaks)
-    return replace(fresh, as_of=as_of, version=earlier.version + 1 if earlier else 1, settings=asked)
+    kept = [Scores.from_dict(entry) for entry in (stored or {}).get("thresholds", [])]
+    own = [scores for scores in kept if scores.settings == asked]
+    known = [scores for scores in own if scores.as_of <= as_of]
+    if known and not refit:
+        return max(known, key=lambda scores: scores.version)
+    version = 1 + max((scores.version for scores in own), default=0)
+    return replace(fit_scores(customers, **breaks), as_of=as_of, version=version, settings=asked)
+
+
+def remember(stored: Mapping[str, Any] | None, scores: Scores) -> dict[str, Any]:
+    """Return what `frozen_scores` is to find next time: the thresholds kept so far and these, as JSON can hold them."""
+    kept = [entry for entry in (stored or {}).get("thresholds", []) if Scores.from_dict(entry) != scores]
+    return {"thresholds": [*kept, scores.to_dict()]}
 
 
 def fit_scores(
@@ -342,7 +322,7 @@ def fit_scores(
         Naming all faults together: missing columns; nulls, non-finite values or negative recency; breaks
         that do not increase or are not ``scores - 1``.
     """
-    _check_scores(scores)
+    check_scores(scores)
     require_columns(customers, _COLUMNS.values(), "fit_scores")
     customers = customers.filter(customers.recency_days.notnull())
     given = {"r": tuple(r_breaks), "f": tuple(f_breaks), "m": tuple(m_breaks)}
@@ -350,12 +330,12 @@ def fit_scores(
     for measure, breaks in given.items():
         if breaks:
             faults += _faults_in_breaks(measure, breaks, scores, strict=True)
-    found, wrong = _count_values(customers, list(_COLUMNS.values()))
+    found, wrong = count_values(customers, list(_COLUMNS.values()))
     faults += wrong
     counted = {measure: found[column] for measure, column in _COLUMNS.items() if column in found}
     if "r" in counted and counted["r"].values[0] < 0:
         faults.append(f"recency_days: smallest value {counted['r'].values[0]}; orders after as_of must be left out")
-    _refuse(faults, "fit_scores")
+    refuse(faults, "fit_scores")
     return Scores(
         scores=scores,
         **{
@@ -365,100 +345,8 @@ def fit_scores(
     )
 
 
-def require_columns(table: ir.Table, columns: Sequence[str], where: str) -> None:
-    """Refuse a table that lacks one of the columns, naming all that are missing."""
-    missing = [column for column in columns if column not in table.columns]
-    _refuse([f"column {column!r} is missing{did_you_mean(column, table.columns)}" for column in missing], where)
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Distinct values in ascending order with their counts; `scale` decimals as integers, None for floats."""
-
-    values: np.ndarray
-    counts: np.ndarray
-    scale: int | None
-
-    def at(self, position: int) -> int | float:
-        """Return the order statistic at a position counted from 0."""
-        return self.values[np.searchsorted(np.cumsum(self.counts), position, side="right")].item()
-
-    def number(self, value: int | float) -> float:
-        """Return a stored value in the column's unit."""
-        return float(value) if self.scale is None else value / 10**self.scale
-
-
-def _count_values(table: ir.Table, columns: Sequence[str]) -> tuple[dict[str, _Values], list[str]]:
-    """Return the value counts of each column, and what is wrong with the columns that have none."""
-    scales, counted, faults = {}, {}, []
-    for column in columns:
-        try:
-            scales[column] = _scale(table, column)
-        except WaageError as error:
-            faults.append(str(error))
-    # One query for all: a table that stands for a sum over all orders is summed once.
-    parts = [
-        table.group_by(value=table[column])
-        .agg(n=ibis._.count())
-        .select(place=ibis.literal(place), value=ibis._.value.cast("float64"), n=ibis._.n)
-        for place, column in enumerate(scales)
-    ]
-    found = ibis.union(*parts).to_pyarrow() if parts else None
-    for place, (column, scale) in enumerate(scales.items()):
-        rows = found.filter(pc.equal(found["place"], place))
-        try:
-            counted[column] = _values(column, rows["value"].to_numpy(), rows["n"].to_numpy(), scale)
-        except Refusal:
-            raise
-        except WaageError as error:
-            faults.append(str(error))
-    return counted, faults
-
-
-def _values(column: str, values: np.ndarray, counts: np.ndarray, scale: int | None) -> _Values:
-    values, counts = values.astype(float), counts.astype(np.int64)
-    if not counts.sum():
-        raise Refusal("no customer has an order that counts up to this day")
-    if not np.isfinite(values).all():
-        odd = int(counts[~np.isfinite(values)].sum())
-        raise WaageError(f"{column}: {odd} of {counts.sum()} rows are null or not finite; fill or filter them")
-    if np.abs(values).max() > _LARGEST:
-        raise WaageError(f"{column}: value {values[np.abs(values).argmax()]:g} is beyond {_LARGEST:g}")
-    order = np.argsort(values)
-    values, counts = values[order], counts[order]
-    if scale is not None:
-        values = np.rint(values * 10**scale).astype(np.int64)
-    return _Values(values, counts, scale)
-
-
-def _scale(table: ir.Table, column: str) -> int | None:
-    kind = table[column].type()
-    if isinstance(kind, dt.Integer):
-        return 0
-    # Finer decimals than these no longer come through a double exactly, and money never needs them.
-    if isinstance(kind, dt.Decimal) and kind.scale is not None and kind.scale <= 4:
-        return kind.scale
-    if isinstance(kind, dt.Floating | dt.Decimal):
-        return None
-    raise WaageError(f"{column}: type {kind} is not numeric; cast it in the source")
-
-
-def _quantiles(counted: _Values, scores: int) -> tuple[float, ...]:
-    last = int(counted.counts.sum()) - 1
-    points = []
-    for i in range(1, scores):
-        # Whole numbers, because 0.6 * (n - 1) in floating point can land just below an order statistic.
-        position, rest = divmod(last * i, scores)
-        low, high = counted.at(position), counted.at(min(position + 1, last))
-        if counted.scale is None:
-            points.append(low + (high - low) * (rest / scores))
-        else:
-            points.append((low * (scores - rest) + high * rest) / (scores * 10**counted.scale))
-    return tuple(points)
-
-
-def _bins(measure: str, counted: _Values, given: tuple[float, ...], scores: int) -> Bins:
-    breaks = given or _quantiles(counted, scores)
+def _bins(measure: str, counted: Values, given: tuple[float, ...], scores: int) -> Bins:
+    breaks = given or quantiles(counted, scores)
     bounds = [_bound(value, counted.scale) for value in breaks]
     place = np.searchsorted(bounds, counted.values, side="left")
     if measure == "m":
@@ -476,7 +364,7 @@ def _bins(measure: str, counted: _Values, given: tuple[float, ...], scores: int)
 
 def _score(table: ir.Table, measure: str, breaks: Sequence[float], scores: int) -> ir.IntegerColumn:
     value = table[_COLUMNS[measure]]
-    scale = _scale(table, _COLUMNS[measure])
+    scale = scale_of(table, _COLUMNS[measure])
     unknown = value.isnull() | value.isnan() if isinstance(value.type(), dt.Floating) else value.isnull()
     if measure != "r":
         unknown |= table[_COLUMNS["r"]].isnull()
@@ -514,25 +402,15 @@ def _faults_in_breaks(measure: str, breaks: Sequence[float], scores: int, *, str
     faults = []
     if len(points) != scores - 1:
         faults.append(f"{name}: {len(points)} breaks; {scores} scores need {scores - 1}")
-    if not all(abs(value) <= _LARGEST for value in points):
-        faults.append(f"{name}: every break must be a finite number up to {_LARGEST:g}")
+    if not all(abs(value) <= LARGEST for value in points):
+        faults.append(f"{name}: every break must be a finite number up to {LARGEST:g}")
     for left, right in pairwise(points):
         if right < left or (strict and right == left):
             faults.append(f"{name}: {right:g} follows {left:g}; breaks must increase")
     return faults
 
 
-def _check_scores(scores: int) -> None:
-    if isinstance(scores, bool) or not isinstance(scores, int) or not 2 <= scores <= 9:
-        raise WaageError(f"scores: {scores!r} is not a whole number from 2 to 9; 5 is the usual choice")
-
-
 def _check_keys(stored: Mapping[str, Any], expected: Sequence[str], where: str) -> None:
     faults = [f"{key!r} is missing" for key in expected if key not in stored]
     faults += [f"{key!r} is unknown{did_you_mean(key, expected)}" for key in stored if key not in expected]
-    _refuse(faults, where)
-
-
-def _refuse(faults: Sequence[str], where: str) -> None:
-    if faults:
-        raise WaageError(f"{where}: " + "; ".join(faults))
+    refuse(faults, where)

@@ -22,7 +22,7 @@ class StudyConfig:
     name : str
         The study's folder under data/.
     language : {"en", "de"}
-        Of numbers, labels, index and pages; sentences in reports are English so far.
+        Of numbers, labels, index, pages and reports 02 and 06; sentences in the others are English so far.
     currency : str
         ISO 4217 code.
     money : {"net", "gross"}

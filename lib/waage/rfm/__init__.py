@@ -1,5 +1,13 @@
 """Recency, frequency, monetary: customers on a day, scores that depend on the value alone, segments, migration."""
 
+from waage.rfm.chapters import (
+    bounds_table,
+    chapter,
+    definition_table,
+    migration_table,
+    orders_ahead,
+    segment_numbers,
+)
 from waage.rfm.customers import LIFECYCLE, Customers, lifecycle
 from waage.rfm.cut_points import cut_points
 from waage.rfm.documents import definitions, population, to_yaml
@@ -19,7 +27,7 @@ from waage.rfm.plots import plot_grid, plot_map, plot_stages
 from waage.rfm.prediction import Prediction, predict_next
 from waage.rfm.return_curve import ReturnCurve, return_curve
 from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, fit_scores, frozen_scores, remember
-from waage.rfm.segments import Overview, Segmentation, backtest_segments, orders_ahead
+from waage.rfm.segments import Overview, Segmentation, backtest_segments
 
 __all__ = [
     "FREQUENCY_BREAKS",
@@ -36,7 +44,10 @@ __all__ = [
     "Scores",
     "Segmentation",
     "backtest_segments",
+    "bounds_table",
+    "chapter",
     "cut_points",
+    "definition_table",
     "definitions",
     "drift_finding",
     "first_finding",
@@ -49,6 +60,7 @@ __all__ = [
     "mask_grid",
     "migration",
     "migration_finding",
+    "migration_table",
     "orders_ahead",
     "orders_finding",
     "pick_grid",
@@ -61,6 +73,7 @@ __all__ = [
     "read_grids",
     "remember",
     "return_curve",
+    "segment_numbers",
     "segment_table",
     "to_yaml",
     "top_segment",

@@ -190,30 +190,3 @@ def backtest_segments(
     segmentation = Segmentation(customers, fit_scores(earlier, **breaks), grid)
     pair = segmentation.with_outcome(training, holdout), segmentation.with_outcome(holdout, as_of)
     return predict_next(*pair, seed=seed, label=grid.label)
-
-
-def orders_ahead(rfm: ir.Table, identity_map: ir.Table, identities: ir.Table, future: ir.Table) -> pd.DataFrame:
-    """Return, for a simulated study, what customers of a segment really ordered after the day.
-
-    Parameters
-    ----------
-    rfm : ibis table
-        person_id, segment.
-    identity_map, identities : ibis tables
-        source, source_id, person_id: as found, and the truth.
-    future : ibis table
-        True person_id, known_orders in the 52 weeks after the end.
-
-    Returns
-    -------
-    DataFrame
-        segment, customers, orders_ahead (mean per real person behind the customers).
-    """
-    real = identities.select("source", "source_id", true_id="person_id")
-    pairs = identity_map.select("source", "source_id", "person_id").inner_join(real, ["source", "source_id"])
-    pairs = pairs.select("person_id", "true_id").distinct()
-    ahead = future.select("known_orders", true_id="person_id")
-    known = rfm.filter(rfm.segment.notnull()).inner_join(pairs, "person_id").left_join(ahead, "true_id")
-    orders = known.known_orders.fill_null(0)
-    people = known.person_id.nunique()
-    return known.group_by("segment").agg(customers=people, orders_ahead=orders.mean()).execute()

@@ -18,6 +18,7 @@ CUSTOMER_FILE = {
         "segment": "string",
         "lifecycle": "string",
     },
+    "types": {"type": "string", "type_p": "float64", "band": "string"},
     "clv": {
         "p_alive": "float64",
         "p_order_90d": "float64",
@@ -29,7 +30,8 @@ CUSTOMER_FILE = {
         "clv_high": "float64",
     },
 }
-"""What may leave the workbench about one person. Nothing here is derived from answers of a person."""
+"""What may leave the workbench about one person. Nothing here is derived from answers of a person: types are those
+of the behaviour-only model, for respondents too."""
 
 
 def mask_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, others: int = 0) -> pd.DataFrame:
@@ -158,13 +160,14 @@ def customer_file(
     persons: ir.Table,
     rfm: ir.Table | None = None,
     clv: ir.Table | None = None,
+    types: ir.Table | None = None,
     person_consents: ir.Table | None = None,
 ) -> ir.Table:
     """Return one row a person with what may leave the workbench.
 
     Parameters
     ----------
-    persons, rfm, clv : ibis tables
+    persons, rfm, clv, types : ibis tables
         Results; those that are not there leave their columns NULL.
     person_consents : ibis table or None
         Persons who object to profiling keep their row, without segment, score or value.
@@ -175,7 +178,7 @@ def customer_file(
         person_id, the columns of `CUSTOMER_FILE`, may_profile (NULL: the study holds no consents, so nothing is known).
     """
     table = persons.select("person_id")
-    for part, columns in ((rfm, CUSTOMER_FILE["rfm"]), (clv, CUSTOMER_FILE["clv"])):
+    for part, columns in zip((rfm, types, clv), CUSTOMER_FILE.values(), strict=True):
         if part is None:
             table = table.mutate(**{name: ibis.null(dtype) for name, dtype in columns.items()})
         else:

@@ -20,7 +20,12 @@ from waage.report import export_html
 from waage.study import Study
 
 CUSTOMER_FILE = Notebook(
-    Path("customer_file"), "Customer file", {}, ("persons",), ("rfm", "clv", "person_consents"), ("customer_file",)
+    Path("customer_file"),
+    "Customer file",
+    {},
+    ("persons",),
+    ("rfm", "types", "clv", "person_consents"),
+    ("customer_file",),
 )
 
 

@@ -167,6 +167,7 @@ LABELS = {
     "segment": ("segment", "Segment"),
     "lifecycle": ("lifecycle", "Lebensphase"),
     "hidden": ("hidden", "verdeckt"),
+    "type": ("type", "Typ"),
     "first_order": ("First order, recent", "Erste Bestellung, kürzlich"),
     # what a page or a card shows
     "segments": ("segments", "Segmente"),
@@ -305,6 +306,8 @@ def label(key: str, language: str = "en") -> str:
         return MISSING
     if key in LABELS:
         return LABELS[key][_LANGUAGES.index(language)]
+    if str(key).startswith("type_") and key[5:].isdigit():
+        return f"{LABELS['type'][_LANGUAGES.index(language)]} {key[5:]}"
     return str(key).replace("_", " ")
 
 

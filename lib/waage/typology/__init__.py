@@ -1,1 +1,80 @@
-"""Customer types from answers and behaviour, and an algorithm that types every customer."""
+"""Types of customers: found in a survey, told by behaviour, and given to every customer.
+
+`read_survey` brings answers and CRM together, `find_types` finds latent classes and trains the typing tool,
+`type_customers` types everybody. Each step can be used by itself: `prepare_sample`, `choose_k`, `fit_classes`,
+`profile_types`, `outcomes_by_type`, `behaviour`, `fit_typing`, `assign`.
+"""
+
+from waage.typology.assignment import assign, drift, expected_shares, settle
+from waage.typology.behaviour import behaviour
+from waage.typology.chapters import (
+    against_truth,
+    chapter,
+    choice_table,
+    customers_tables,
+    importance_table,
+    ladder_table,
+    per_type_table,
+    plot_outcomes,
+    plot_typing,
+    quality_table,
+    residuals_table,
+    sample_table,
+    types_table,
+)
+from waage.typology.choice import choose_k
+from waage.typology.classes import Classes, fit_classes
+from waage.typology.customers import type_customers, typing_report, with_probability
+from waage.typology.findings import conformal_finding, customers_finding, first_finding, origin, warnings
+from waage.typology.outcomes import outcomes_by_type
+from waage.typology.plots import plot_types
+from waage.typology.profiles import profile_types
+from waage.typology.sample import prepare_sample
+from waage.typology.survey import TABLES, person_behaviour, read_survey
+from waage.typology.types import find_types, kept_model, remember
+from waage.typology.typing import fit_typing
+from waage.typology.typing_model import TypingModel
+
+__all__ = [
+    "TABLES",
+    "Classes",
+    "TypingModel",
+    "against_truth",
+    "assign",
+    "behaviour",
+    "chapter",
+    "choice_table",
+    "choose_k",
+    "conformal_finding",
+    "customers_finding",
+    "customers_tables",
+    "drift",
+    "expected_shares",
+    "find_types",
+    "first_finding",
+    "fit_classes",
+    "fit_typing",
+    "importance_table",
+    "kept_model",
+    "ladder_table",
+    "origin",
+    "outcomes_by_type",
+    "per_type_table",
+    "person_behaviour",
+    "plot_outcomes",
+    "plot_types",
+    "plot_typing",
+    "prepare_sample",
+    "profile_types",
+    "quality_table",
+    "read_survey",
+    "remember",
+    "residuals_table",
+    "sample_table",
+    "settle",
+    "type_customers",
+    "types_table",
+    "typing_report",
+    "warnings",
+    "with_probability",
+]

@@ -6,6 +6,7 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
+from waage import style
 from waage.engine import at_zone
 from waage.errors import WaageError, did_you_mean
 from waage.history import local_day
@@ -22,6 +23,36 @@ BLOCKS = {
         *("weekend_share", "evening_share", "channel_", "visits", "app_share", "mobile_share"),
         *("views_per_visit", "searches_per_visit", "carts_per_visit", "opens", "clicks", "scans"),
     ),
+}
+_LABELS = {
+    "recency_days": ("Days since the last order", "Tage seit der letzten Bestellung"),
+    "frequency": ("Orders", "Bestellungen"),
+    "monetary": ("Net revenue", "Umsatz"),
+    "tenure_days": ("Days since the first order", "Tage seit der ersten Bestellung"),
+    "order_value": ("Order value", "Bestellwert"),
+    "return_share": ("Share of value sent back", "Retourenanteil am Wert"),
+    "discount_share": ("Share of discounts", "Anteil der Rabatte"),
+    "coupon_share": ("Orders with a coupon", "Bestellungen mit Gutschein"),
+    "items_per_order": ("Pieces per order", "Teile je Bestellung"),
+    "item_price": ("Price of a piece", "Preis je Teil"),
+    "partner_share": ("Share bought from partners", "Anteil von Partnern"),
+    "categories_bought": ("Categories bought", "Gekaufte Warengruppen"),
+    "category_": ("Share of value: {}", "Anteil am Wert: {}"),
+    "weekend_share": ("Orders on weekends", "Bestellungen am Wochenende"),
+    "evening_share": ("Orders in the evening", "Bestellungen am Abend"),
+    "channel_": ("Orders through: {}", "Bestellungen über: {}"),
+    "visits": ("Visits in a year", "Besuche im Jahr"),
+    "app_share": ("Visits in the app", "Besuche in der App"),
+    "mobile_share": ("Visits on a phone", "Besuche am Handy"),
+    "views_per_visit": ("Products viewed a visit", "Angesehene Produkte je Besuch"),
+    "searches_per_visit": ("Searches a visit", "Suchen je Besuch"),
+    "carts_per_visit": ("Put into the cart a visit", "In den Korb je Besuch"),
+    "opens": ("Newsletters opened", "Geöffnete Newsletter"),
+    "clicks": ("Newsletter clicks", "Klicks im Newsletter"),
+    "scans": ("Scans in the store", "Scans im Laden"),
+    "crm_stage": ("Lifecycle", "Lebensphase"),
+    "crm_age": ("Age", "Alter"),
+    "crm_channel": ("Main channel", "Hauptkanal"),
 }
 #: From this local hour on it is evening.
 EVENING = 18
@@ -109,6 +140,15 @@ def behaviour(
         "person_id",
         **{name: table[name].fill_null(0.0) if name in counted else table[name] for name in table.columns[1:]},
     )
+
+
+def feature_label(name: str, language: str = "en") -> str:
+    """Return the text of a feature."""
+    at = language == "de"
+    for key in ("category_", "channel_"):
+        if name.startswith(key):
+            return _LABELS[key][at].format(style.label(name.removeprefix(key), language))
+    return _LABELS[name][at] if name in _LABELS else style.title(name, language)
 
 
 def blocks(columns: Iterable[str]) -> dict[str, tuple[str, ...]]:

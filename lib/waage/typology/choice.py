@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from waage.engine import available_threads
 from waage.errors import Refusal, WaageError
 from waage.typology.classes import Classes, fit_classes
 from waage.typology.stability import HIGHLY_STABLE, VALID, bootstrap_stability
+from waage.typology.storage import packed, unpacked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,6 +158,25 @@ class Choice:
     def with_usefulness(self, macro_f1: Mapping[int, float]) -> "Choice":
         """Return a copy whose `table` says how well a typing tool finds the types, as macro-F1 by k."""
         return replace(self, table=self.table.assign(usefulness=self.table.k.map(dict(macro_f1)).astype(float)))
+
+    def with_model(self, model: Classes, segments: pd.DataFrame) -> "Choice":
+        """Return a copy in which the model that holds is the same one under other names."""
+        return replace(self, models={**self.models, self.k: model}, segments=segments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as what JSON can hold, with the model that holds and no other."""
+        plain = {name: getattr(self, name) for name in ("recommended", "k", "rule", "min_share", "min_persons")}
+        refused = {str(k): why for k, why in self.refused.items()}
+        tables = {"table": packed(self.table), "segments": packed(self.segments)}
+        return plain | tables | {"refused": refused, "model": self.classes.to_dict()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Choice":
+        """Return the comparison that `to_dict` stored."""
+        plain = {name: stored[name] for name in ("recommended", "k", "rule", "min_share", "min_persons")}
+        tables = {name: unpacked(stored[name]) for name in ("table", "segments")}
+        refused = {int(k): why for k, why in stored["refused"].items()}
+        return cls(models={stored["k"]: Classes.from_dict(stored["model"])}, refused=refused, **tables, **plain)
 
     def plot_criteria(self, ax: "Axes | None" = None, language: str = "en") -> "Axes":
         """Draw the criteria by k, and beside them, on an own axis, the stability of those checked.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -190,6 +190,81 @@ class Classes:
                 ids[position], free = free, free + 1
         order = sorted(range(self.k), key=ids.__getitem__)
         return replace(self.in_order(order), ids=tuple(ids[position] for position in order))
+
+    def refitted(
+        self,
+        answers: pd.DataFrame,
+        weights: Sequence[float] | None = None,
+        *,
+        rounds: int = 100,
+        tolerance: float = 1e-6,
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function from row numbers to posteriors of these classes fitted anew to the rows.
+
+        EM goes on from this solution, without new starts: what a bootstrap of estimates needs, in which the types
+        are the same ones and only their answers vary. It is no test of whether the types come back; see
+        `waage.typology.stability` for that.
+
+        Parameters
+        ----------
+        answers : DataFrame, shape (n, items)
+        weights : sequence of float, shape (n,), optional
+        rounds : int
+        tolerance : float
+            Gain in log-likelihood a respondent at which EM ends.
+
+        Returns
+        -------
+        callable
+            From row numbers, shape (m,), to posteriors, shape (m, k).
+        """
+        hits, groups, numbers, seen = [], [], [], []
+        for item, answer in self.items.items():
+            values = coded(answers, item, answer)
+            if answer["kind"] == "gaussian":
+                numbers.append(np.nan_to_num(values))
+                seen.append(~np.isnan(values))
+            else:
+                levels = _probabilities(answer).shape[1]
+                hits.append(values[:, None] == np.arange(levels))
+                groups += [len(hits) - 1] * levels
+        n = len(answers)
+        hit = np.hstack(hits).astype(float) if hits else np.empty((n, 0))
+        number = np.column_stack(numbers) if numbers else np.empty((n, 0))
+        known = np.column_stack(seen).astype(float) if seen else np.empty((n, 0))
+        same = (np.array(groups)[:, None] == np.array(groups)).astype(float) if hits else np.empty((0, 0))
+        kinds = [answer for answer in self.items.values() if answer["kind"] != "gaussian"]
+        start_p = np.hstack([_probabilities(answer) for answer in kinds]) if kinds else np.empty((self.k, 0))
+        metric = [answer for answer in self.items.values() if answer["kind"] == "gaussian"]
+        start_m = np.array([answer["mean"] for answer in metric]).reshape(-1, self.k).T
+        start_v = np.array([answer["variance"] for answer in metric]).reshape(-1, self.k).T
+        mass = scaled(weights, n)
+
+        def again(rows: np.ndarray) -> np.ndarray:
+            h, x, o, w = hit[rows], number[rows], known[rows], mass[rows]
+            share, p, mean, variance = self.shares, start_p, start_m, start_v
+            total = (w @ o).clip(min=TINY)
+            spread = w @ (o * (x - (w @ x) / total) ** 2) / total
+            before = -np.inf
+            for _ in range(rounds):
+                joint = h @ np.log(np.maximum(p, TINY)).T + np.log(np.maximum(share, TINY))
+                joint -= 0.5 * (o @ (np.log(2 * np.pi * variance) + mean**2 / variance).T)
+                joint += x @ (mean / variance).T - 0.5 * (x**2) @ (1 / variance).T
+                size = logsumexp(joint, axis=1, keepdims=True)
+                posterior = np.exp(joint - size)
+                loglik = float(w @ size[:, 0]) / w.sum()
+                if loglik - before < tolerance:
+                    break
+                before, r = loglik, w[:, None] * posterior
+                share = r.sum(axis=0) / w.sum()
+                p = r.T @ h
+                p = p / np.maximum(p @ same, TINY)
+                weight = np.maximum(r.T @ o, TINY)
+                mean = r.T @ x / weight
+                variance = np.maximum(r.T @ x**2 / weight - mean**2, 1e-3 * spread)
+            return posterior
+
+        return again
 
     def to_dict(self) -> dict:
         """Return the model as what JSON can hold; no respondent is in it."""

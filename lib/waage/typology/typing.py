@@ -1,9 +1,9 @@
 """The typing tool: which type a customer is, from behaviour alone, and whether behaviour can tell at all."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from waage.errors import Refusal, WaageError
 from waage.typology import accuracy
 from waage.typology.assignment import channel_priors
+from waage.typology.storage import packed, unpacked
 from waage.typology.training import fit_boosting, fit_constant, fit_logit, softmax, stratified_folds
 from waage.typology.typing_model import TypingModel, bin_counts
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 #: The gate: macro-F1 must beat that of the largest type by this much, and log-loss by so many standard errors.
 GATE_F1, GATE_ERRORS = 0.15, 2.0
+_TABLES = ("table", "per_type", "calibration", "importance")
 _TEXTS = {
     "open": (
         "Behaviour tells the type of {accuracy} of customers as the survey does (largest type alone: {majority}); "
@@ -76,7 +78,7 @@ class Typing:
         types), type it speaks most for, its coefficient there, and the share of missing values.
     sets : ConformalSets
     probabilities : DataFrame, shape (n, K)
-        Out of fold, by the index of X. Research data: they may not leave the workbench.
+        Out of fold, by the index of X; empty in what was stored. Research data: they may not leave the workbench.
     n, without_history : int
         Respondents trained on, and those left out because they have no history.
     reason : str
@@ -110,6 +112,25 @@ class Typing:
             columns=["measure", "value", "nested"],
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model and what it is worth as JSON can hold them; nothing of any single person."""
+        plain = {name: getattr(self, name) for name in ("n", "without_history", "reason")}
+        plain |= {name: value and dict(value) for name, value in (("headline", self.headline), ("nested", self.nested))}
+        tables = {name: packed(getattr(self, name)) for name in _TABLES}
+        sets = {"sets": asdict(self.sets), "true_types": self.true_types.tolist()}
+        return {"model": self.model.to_dict()} | plain | tables | sets
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Typing":
+        """Return what `to_dict` stored, without the respondents' probabilities."""
+        tables = {name: unpacked(stored[name]) for name in _TABLES}
+        plain = {name: stored[name] for name in ("n", "without_history", "reason", "headline", "nested")}
+        model = TypingModel.from_dict(stored["model"])
+        sets = accuracy.ConformalSets(**stored["sets"])
+        nobody = pd.DataFrame(columns=list(model.types), dtype=float)
+        true_types = np.array(stored["true_types"], dtype=float)
+        return cls(model=model, sets=sets, true_types=true_types, probabilities=nobody, **tables, **plain)
+
     def sentence(self, language: str = "en") -> str:
         """Return one sentence: how well behaviour tells the types, or that it does not carry them."""
         from waage import style
@@ -127,6 +148,11 @@ class Typing:
         numbers |= {"base": head["base_log_loss"], "needed": head["majority_macro_f1"] + GATE_F1}
         facts |= {name: style.number(value, language, 2) for name, value in numbers.items()}
         return _text(self.reason, language).format(**facts)
+
+    @staticmethod
+    def step(name: str, language: str = "en") -> str:
+        """Return the text of a step of the ladder."""
+        return _text(name, language)
 
     def plot_ladder(self, ax: "Axes | None" = None, language: str = "en") -> "Axes":
         """Draw the accuracy of every step with its interval, beside the reliability of the label itself."""

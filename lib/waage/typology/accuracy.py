@@ -97,12 +97,23 @@ def headline(Q: np.ndarray, P: np.ndarray, w: np.ndarray, base: np.ndarray) -> d
     }
 
 
-def calibration(Q: np.ndarray, P: np.ndarray, w: np.ndarray, bins: int = 10) -> pd.DataFrame:
-    """Return the reliability curve over all types' probabilities: predicted, observed (mean posterior), weight."""
+def calibration(Q: np.ndarray, P: np.ndarray, w: np.ndarray, bins: int = 10, least: float = 0.0) -> pd.DataFrame:
+    """Return the reliability curve over all types' probabilities: predicted, observed (mean posterior), weight.
+
+    Bins of less weight than `least` are joined with their neighbours.
+    """
     place = np.minimum((Q * bins).astype(int), bins - 1).ravel()
     weight = np.repeat(w, Q.shape[1])
     sums = [np.bincount(place, weights=weight * v, minlength=bins) for v in (1, Q.ravel(), P.ravel())]
     curve = pd.DataFrame({"predicted": sums[1], "observed": sums[2], "weight": sums[0]})
+    # Neighbours are joined until each holds enough to be shown.
+    group, full = [], 0.0
+    for weight in curve.weight:
+        group.append((group[-1] + 1 if full >= least else group[-1]) if group else 0)
+        full = weight if full >= least or len(group) == 1 else full + weight
+    if full < least and group[-1]:
+        group = [min(number, group[-1] - 1) for number in group]
+    curve = curve.groupby(group).sum()
     curve = curve[curve.weight > 0].reset_index(drop=True)
     return curve.assign(predicted=curve.predicted / curve.weight, observed=curve.observed / curve.weight)
 

@@ -53,11 +53,13 @@ _CHAPTERS = {
         "How many types, and are they there?",
         "Lower is better for BIC, SABIC and ICL (BIC plus twice the entropy). Stability: the classes are fitted to "
         "resamples of the interviewed, and everybody is sorted again. Typing: how well behaviour finds the types at "
-        "that number.",
+        "that number. Below it the pairs of items that the types explain least; above 3.84 the two ask much the same "
+        "and together count for more than one.",
         "Wie viele Typen, und gibt es sie?",
         "Kleiner ist besser bei BIC, SABIC und ICL (BIC plus doppelte Entropie). Stabilität: Die Klassen werden an "
         "gezogene Stichproben der Befragten neu angepasst und alle neu zugeordnet. Typisierung: wie gut Verhalten die "
-        "Typen bei dieser Zahl findet.",
+        "Typen bei dieser Zahl findet. Darunter die Paare von Merkmalen, die die Typen am wenigsten erklären; über "
+        "3,84 fragen beide fast dasselbe und zählen zusammen mehr als einmal.",
     ),
     "sample": (
         "Who was asked, and for whom they stand",
@@ -98,6 +100,10 @@ _WORDS = {
     "reproducible": ("reproducible", "reproduzierbar"),
     "constructed": ("CONSTRUCTED", "KONSTRUIERT"),
     "smallest_share": ("Smallest type", "Kleinster Typ"),
+    "bic": ("BIC", "BIC"),
+    "sabic": ("SABIC", "SABIC"),
+    "aic": ("AIC", "AIC"),
+    "icl": ("ICL", "ICL"),
     "relative_entropy": ("Relative entropy", "Relative Entropie"),
     "jaccard_low": ("Jaccard, weakest type", "Jaccard, schwächster Typ"),
     "ari": ("Global ARI", "Globaler ARI"),
@@ -120,11 +126,11 @@ _WORDS = {
     "precision": ("Precision", "Genauigkeit"),
     "recall": ("Recall", "Trefferquote"),
     "lift_top_decile": ("Lift in the top tenth", "Lift im obersten Zehntel"),
-    "balanced_accuracy": ("balanced accuracy", "ausgewogene Genauigkeit"),
-    "kappa": ("kappa", "Kappa"),
+    "balanced_accuracy": ("Balanced accuracy", "Ausgewogene Genauigkeit"),
+    "kappa": ("Kappa", "Kappa"),
     "brier": ("Brier score", "Brier-Wert"),
-    "ece": ("calibration error", "Kalibrierungsfehler"),
-    "label_ceiling": ("reliability of the label", "Verlässlichkeit der Zuordnung"),
+    "ece": ("Calibration error", "Kalibrierungsfehler"),
+    "label_ceiling": ("Reliability of the label", "Verlässlichkeit der Zuordnung"),
     "value": ("Types as they are", "Typen, wie sie sind"),
     "nested": ("Types fitted anew in each fold", "Typen in jedem Teil neu gefunden"),
     "base": ("Mix of types alone", "Mischung der Typen allein"),
@@ -143,6 +149,7 @@ _WORDS = {
     "likely": ("likely (50% or more)", "wahrscheinlich (ab 50 %)"),
     "unclear_band": ("unclear", "unklar"),
     "name": ("What", "Was"),
+    "probability": ("Probability: {}", "Wahrscheinlichkeit: {}"),
     "psi": ("PSI", "PSI"),
     "stable": ("stable", "stabil"),
     "look": ("worth a look", "ansehen"),
@@ -153,8 +160,10 @@ _WORDS = {
         "Die Befragung findet {k} Typen, {true} sind wahr; {right} der Befragten sind in ihrem wahren (ARI {ari}).",
     ),
     "truth_customers": (
-        " Behaviour finds the true type of {hit} of all customers, those without orders included.",
-        " Verhalten trifft den wahren Typ von {hit} aller Kunden, die ohne Bestellung eingeschlossen.",
+        " Behaviour finds the true type of {known} of customers with orders (estimated above: {denoised}), and of "
+        "{all} of all.",
+        " Verhalten trifft den wahren Typ von {known} der Kunden mit Bestellung (oben geschätzt: {denoised}) und von "
+        "{all} aller.",
     ),
     "true_type": ("True type", "Wahrer Typ"),
     "found_right": ("True types found by behaviour", "Durch Verhalten getroffene wahre Typen"),
@@ -179,27 +188,22 @@ def types_table(types: Types, language: str = "en") -> pd.DataFrame:
     return _table(table[columns], language, survey_share="share", respondents="count")
 
 
-def choice_table(types: Types, language: str = "en") -> pd.DataFrame:
-    """Return the numbers of types that were compared, the chosen one marked."""
-    table = types.choice.table.copy()
-    starts = [_word("of", language).format(a=a, b=b) for a, b in zip(table.replicated, table.finished, strict=True)]
+def choice_tables(types: Types, language: str = "en", most: int = 5) -> list[pd.DataFrame]:
+    """Return the numbers of types compared, the chosen one marked, and the pairs of items explained least."""
+    table = types.choice.table
+    of = _word("of", language)
+    starts = [of.format(a=a, b=b) for a, b in zip(table.replicated, table.finished, strict=True)]
     verdicts = [_word(word, language) if isinstance(word, str) else style.MISSING for word in table.verdict]
     chosen = [f"{k} ◂" if k == types.choice.k else str(k) for k in table.k]
     names = ["bic", "sabic", "aic", "icl", "relative_entropy", "smallest_share", "jaccard_low", "ari", "usefulness"]
     table = table[names].assign(starts=starts, verdict=verdicts)
     table.insert(0, "k", chosen)
     counts = dict.fromkeys(("bic", "sabic", "aic", "icl"), "count")
-    return _table(table, language, smallest_share="share", **counts)
-
-
-def residuals_table(types: Types, language: str = "en", most: int = 5) -> pd.DataFrame:
-    """Return the pairs of items that the types explain least."""
     labels = types.survey.labels(language)
-    table = types.residuals.head(most)
-    named = {
-        side: [labels.get(item, style.title(item, language)) for item in table[side]] for side in ("item_a", "item_b")
-    }
-    return _table(table.assign(**named), language)
+    pairs = types.residuals.head(most).copy()
+    for side in ("item_a", "item_b"):
+        pairs[side] = [labels.get(item, style.title(item, language)) for item in pairs[side]]
+    return [_table(table, language, smallest_share="share", **counts), _table(pairs, language)]
 
 
 def plot_outcomes(types: Types, language: str = "en", currency: str = "EUR") -> None:
@@ -232,60 +236,38 @@ def sample_table(types: Types, language: str = "en", min_cell: int = 10) -> pd.D
     return pd.DataFrame(rows, columns=[_word("measure", language), _word("respondents", language)])
 
 
-def ladder_table(typing: Typing, language: str = "en") -> pd.DataFrame:
-    """Return the steps of the ladder with intervals."""
-    names = [f"{name}{end}" for name in ("accuracy", "denoised_accuracy", "macro_f1", "log_loss", "gain_log_loss")
-             for end in ("", "_low", "_high")]  # fmt: skip
-    table = typing.table[names].copy()
-    table.insert(
-        0,
-        "step",
-        [f"{typing.step(row.step, language)}{' ◂' if row.chosen else ''}" for row in typing.table.itertuples()],
-    )
-    return _table(table, language, accuracy="share", denoised_accuracy="share")
-
-
-def quality_table(typing: Typing, language: str = "en") -> pd.DataFrame:
-    """Return measures of the tool: as quoted, with the types fitted anew in every fold, and of the mix alone."""
-    head, nested = typing.headline, typing.nested or {}
-    plain = {"accuracy": "majority_accuracy", "macro_f1": "majority_macro_f1", "log_loss": "base_log_loss"}
-    plain |= {"brier": "base_brier"}
-    names = (
-        "accuracy",
-        "denoised_accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "kappa",
-        "log_loss",
-        "brier",
-        "ece",
-        "label_ceiling",
-    )
-    rows = [
-        (_word(n, language).lower(), head[n], nested.get(n, np.nan), head.get(plain.get(n, ""), np.nan)) for n in names
-    ]
-    return _table(pd.DataFrame(rows, columns=["measure", "value", "nested", "base"]), language)
-
-
-def per_type_table(typing: Typing, language: str = "en") -> pd.DataFrame:
-    """Return precision, recall and lift by type."""
+def quality_tables(typing: Typing, language: str = "en") -> list[pd.DataFrame]:
+    """Return the ladder, each type's precision and recall, all measures, and what the tool looks at most."""
+    wide = ("accuracy", "denoised_accuracy", "gain_log_loss")
+    names = [f"{name}{end}" for name in wide for end in ("", "_low", "_high")] + ["macro_f1", "log_loss"]
+    ladder = typing.table[names].copy()
+    marks = [" ◂" if chosen else "" for chosen in typing.table.chosen]
+    steps = [typing.step(step, language) + mark for step, mark in zip(typing.table.step, marks, strict=True)]
+    ladder.insert(0, "step", steps)
     names = ["precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high", "lift_top_decile"]
-    table = typing.per_type[names].copy()
-    table.insert(0, "type", [style.title(name, language) for name in typing.per_type.type])
-    return _table(table, language, precision="share", recall="share")
-
-
-def importance_table(typing: Typing, language: str = "en", most: int = 8) -> pd.DataFrame:
-    """Return what the tool looks at most."""
-    top = typing.importance.head(most)
-    table = pd.DataFrame(
-        {
-            "feature": [feature_label(name, language) for name in top.feature],
-            "speaks_for": [style.title(name, language) for name in top.type],
-            "direction": [_word("for" if value > 0 else "against", language) for value in top.coefficient],
-        }
-    )
-    return _table(table, language)
+    by_type = typing.per_type[names].copy()
+    by_type.insert(0, "type", [style.title(name, language) for name in typing.per_type.type])
+    head, nested = typing.headline, typing.nested or {}
+    base = {"accuracy": "majority_accuracy", "macro_f1": "majority_macro_f1", "log_loss": "base_log_loss"}
+    base |= {"brier": "base_brier"}
+    names = ["accuracy", "denoised_accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "brier", "ece"]
+    measures = [
+        (_word(name, language), head[name], nested.get(name, np.nan), head.get(base.get(name, ""), np.nan))
+        for name in (*names, "label_ceiling")
+    ]
+    measures = pd.DataFrame(measures, columns=["measure", "value", "nested", "base"])
+    top = typing.importance.head(8)
+    looked_at = {
+        "feature": [feature_label(name, language) for name in top.feature],
+        "speaks_for": [style.title(name, language) for name in top.type],
+        "direction": [_word("for" if value > 0 else "against", language) for value in top.coefficient],
+    }
+    return [
+        _table(ladder, language, accuracy="share", denoised_accuracy="share"),
+        _table(by_type, language, precision="share", recall="share"),
+        _table(measures, language),
+        _table(pd.DataFrame(looked_at), language),
+    ]
 
 
 def customers_tables(typed: "TypedCustomers | Refused", language: str = "en", min_cell: int = 10) -> list:
@@ -304,7 +286,12 @@ def customers_tables(typed: "TypedCustomers | Refused", language: str = "en", mi
     bands = mask_small(typed.bands, "customers", min_cell=min_cell)
     bands["band"] = [_word("unclear_band" if name == "unclear" else name, language) for name in bands["band"]]
     top = typed.drift.head(6)
-    named = [feature_label(name, language) for name in top["name"]]
+    named = [
+        _word("probability", language).format(style.title(name, language))
+        if kind == "probability"
+        else feature_label(name, language)
+        for kind, name in zip(top["kind"], top["name"], strict=True)
+    ]
     moved = pd.DataFrame({"name": named, "psi": top["psi"], "band": [_word(band, language) for band in top["band"]]})
     return [
         _table(sizes, language, share="share", revenue_share="share", **counts),
@@ -360,15 +347,21 @@ def against_truth(
     table["true_type"] = [style.title(named.get(name, ""), language) for name in table.type]
     if typed:
         both = typed.table.inner_join(truth.select("person_id", "true_type"), "person_id")
+        with_orders = typed.history.to_pyarrow().to_pandas()
         both = (
-            both.select("type", "true_type", *(f"p_{i + 1}" for i in range(len(types.names)))).to_pyarrow().to_pandas()
+            both.select("person_id", "type", "true_type", *(f"p_{i + 1}" for i in range(len(types.names))))
+            .to_pyarrow()
+            .to_pandas()
         )
         true_share = both.true_type.value_counts(normalize=True)
         sums = both[[f"p_{i + 1}" for i in range(len(types.names))]].mean().to_numpy()
         table["share"] = sums
         table["true_share"] = [true_share.get(named.get(name), np.nan) for name in table.type]
-        hit = (both.type.map(named) == both.true_type).mean()
-        said += _word("truth_customers", language).format(hit=style.percent(hit, language))
+        right = both.type.map(named) == both.true_type
+        words = {"all": right.mean(), "known": right[both.person_id.isin(with_orders.person_id)].mean()}
+        denoised = types.typing.headline["denoised_accuracy"]
+        words = {name: style.percent(share, language) for name, share in (words | {"denoised": denoised}).items()}
+        said += _word("truth_customers", language).format(**words)
     table["type"] = [style.title(name, language) for name in table.type]
     return (
         chapter("truth", language),

@@ -34,12 +34,15 @@ class TypedCustomers:
         band, customers.
     drift : DataFrame
         kind, name, psi, band; see `drift`.
+    history : ibis table
+        person_id of those with orders, whose type rests on more than the channel they came by.
     """
 
     table: ir.Table
     shares: pd.DataFrame
     bands: pd.DataFrame
     drift: pd.DataFrame
+    history: ir.Table
 
 
 def type_customers(
@@ -82,7 +85,8 @@ def type_customers(
     shares["revenue_share"] = shares.net_revenue / shares.net_revenue.sum()
     counted = typed.group_by("band").agg(customers=typed.count()).to_pyarrow().to_pandas().set_index("band")
     bands = counted.customers.reindex([*BANDS, UNCLEAR], fill_value=0).rename_axis("band").reset_index()
-    return TypedCustomers(typed, shares, bands, drift(features, typed, model))
+    history = features.filter(features.frequency > 0).select("person_id")
+    return TypedCustomers(typed, shares, bands, drift(features, typed, model), history)
 
 
 def with_probability(typed: ir.Table, model: TypingModel) -> ir.Table:

@@ -45,9 +45,9 @@ _TEXTS = {
         "nicht Verwendeten; sie haben im Mittel {size} Typen, {single} nur einen.",
     ),
     "customers": (
-        "{n} customers typed: {clear} clear enough to act on, {unclear} unclear. Against those the model was trained "
+        "{n} persons typed: {clear} clear enough to act on, {unclear} unclear. Against those the model was trained "
         "on, {moved}.",
-        "{n} Kunden typisiert: {clear} klar genug, um danach zu handeln, {unclear} unklar. Gegenüber denen, an denen "
+        "{n} Personen typisiert: {clear} klar genug, um danach zu handeln, {unclear} unklar. Gegenüber denen, an denen "
         "das Modell gelernt hat, {moved}.",
     ),
     "moved": (
@@ -96,7 +96,7 @@ def first_finding(types: Types, language: str = "en") -> str:
     shares = survey_shares(types)
     survey = types.survey
     top = shares.loc[shares.share.idxmax()]
-    told = "; ".join(stands_out(types, top.type, language)) or _text("nothing", language)
+    told = "; ".join(stands_out(types, top.type, language)).replace(" (", " (index ", 1) or _text("nothing", language)
     low, high = (style.percent(top[end], language) for end in ("share_low", "share_high"))
     said = _text("first", language).format(
         k=types.choice.k,

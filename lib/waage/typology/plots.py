@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TEXTS = {
-    "title": ("Types of customers, and what they stand out by", "Typen von Kunden, und wodurch sie auffallen"),
+    "title": (
+        "Types of customers, and what they stand out by (index, all = 100)",
+        "Typen von Kunden, und wodurch sie auffallen (Index, alle = 100)",
+    ),
     "survey": ("Survey, weighted, with 95% interval", "Befragung, gewichtet, mit 95-%-Intervall"),
     "customers": ("All customers, from behaviour", "Alle Kunden, aus Verhalten"),
     "nothing": ("nothing to be said with confidence", "nichts, das sich sicher sagen lässt"),
@@ -50,14 +53,14 @@ def plot_types(
         ax.plot(
             typed.shares.share, places, "D", ms=7, mfc="white", mec=style.BRASS, mew=2, label=_TEXTS["customers"][at]
         )
-    right = float(np.nanmax([*shares.share_high, *(typed.shares.share if typed else [])])) * 1.12
+    right = float(np.nanmax([*shares.share_high, *(typed.shares.share if typed else [])])) * 1.2
     for place, row in zip(places, shares.itertuples(), strict=True):
         size = style.label("hidden", language) if np.isnan(row.share) else style.percent(row.share, language)
         ax.text(right, place, size, va="center", ha="right", weight="bold", fontsize=12)
         told = stands_out(types, row.type, language)
         lines = "\n".join(textwrap.shorten(text, 72, placeholder=" …") for text in told) or _TEXTS["nothing"][at]
         ax.text(right * 1.04, place, lines, va="center", fontsize=10.5, linespacing=1.35)
-    ax.set_xlim(0, right * 2.9)
+    ax.set_xlim(0, right * 2.5)
     ticks = [tick for tick in ax.get_xticks() if tick <= right]
     ax.set_xticks(ticks)
     style.axis_percent(ax.xaxis, language)

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 #: The gate: macro-F1 must beat that of the largest type by this much, and log-loss by so many standard errors.
 GATE_F1, GATE_ERRORS = 0.15, 2.0
+_SHOWN = 30  # pairs of respondent and type in a point of the calibration curve, at least (judgement)
 _TABLES = ("table", "per_type", "calibration", "importance")
 _TEXTS = {
     "open": (
-        "Behaviour tells the type of {accuracy} of customers as the survey does (largest type alone: {majority}); "
-        "of their true type it tells about {denoised}.",
-        "Verhalten bestimmt den Typ von {accuracy} der Kunden so wie die Befragung (größter Typ allein: {majority}); "
-        "den wahren Typ trifft es bei etwa {denoised}.",
+        "Behaviour tells the type of {accuracy} of customers with orders as the survey does (largest type alone: "
+        "{majority}); of their true type it tells about {denoised}.",
+        "Verhalten bestimmt den Typ von {accuracy} der Kunden mit Bestellungen so wie die Befragung (größter Typ "
+        "allein: {majority}); den wahren Typ trifft es bei etwa {denoised}.",
     ),
     "closed_f1": (
         "Behaviour does not carry this typology: macro-F1 {f1} against {majority_f1} for the largest type alone, "
@@ -306,7 +307,7 @@ def fit_typing(
         headline=head,
         nested=refit and _nested(refit, fit, X[columns], w, parts, positions, idle, seed),
         per_type=accuracy.by_type(Q, P, w, types),
-        calibration=accuracy.calibration(Q, P, w),
+        calibration=accuracy.calibration(Q, P, w, least=_SHOWN),
         true_types=accuracy.denoised(Q, P, w),
         importance=_importance(logit, X, types),
         sets=sets,

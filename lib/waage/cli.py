@@ -1,4 +1,4 @@
-"""The command line: `waage run`, `waage demo`, `waage review` and `waage pages`."""
+"""The command line: `waage run`, `waage demo`, `waage review`, `waage assign` and `waage pages`."""
 
 import logging
 import time
@@ -110,6 +110,25 @@ def review(
 
 
 @app.command()
+def assign(
+    study: Annotated[str, typer.Argument(help="a study in which notebook 02 has found types")],
+    file: Annotated[str, typer.Argument(help="new customers, Parquet or CSV: one row each, see --columns")] = "",
+    out: Annotated[str, typer.Option(help="Parquet file to write; beside the other if left out")] = "",
+    columns: Annotated[bool, typer.Option("--columns", help="say which columns the file needs, and stop")] = False,
+    force: Annotated[bool, typer.Option("--force", help="type although behaviour does not carry the types")] = False,
+) -> None:
+    """Type new customers by what they did, from the model that the study keeps."""
+    from waage.study import Study
+
+    try:
+        _assign(Study.open(study), file, out, columns, force)
+    except WaageError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot write {error.filename or 'a file'}: {error.strerror}")
+
+
+@app.command()
 def pages(
     study: Annotated[str, typer.Argument(help="a study that has been run")],
     port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 8866,
@@ -124,6 +143,39 @@ def pages(
         serve(opened.name, port, root=opened.root)
     except WaageError as error:
         _fail(str(error))
+
+
+def _assign(study: "Study", file: str, out: str, columns: bool, force: bool) -> None:
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from waage.privacy import objectors
+    from waage.typology import assignment, new_customers, types
+
+    model = new_customers.stored_typing(types.kept_model(study.kept("types"), study.config.as_of), study.name, force)
+    if columns or not file:
+        table = Table("column", "meaning", box=None)
+        for row in new_customers.wanted_columns(model).itertuples(index=False):
+            table.add_row(*map(escape, row))
+        console.print(table)
+        return
+    source = Path(file)
+    target = Path(out) if out else source.with_suffix(".types.parquet")
+    if target.suffix != ".parquet" or target.resolve() == source.resolve():
+        raise WaageError(f"--out {target}: name a .parquet file other than the one that is read")
+    customers = study.engine.read_file(source)
+    barred = objectors(study.read("person_consents")) if study.has("person_consents") else None
+    typed = new_customers.type_new_customers(customers, model, barred)
+    written = study.engine.write(typed, target, ("person_id",))
+    shown = Table("type", "persons", "share", "of these unclear", box=None)
+    found = study.engine.read(target)
+    for row in assignment.expected_shares(found.filter(found.type.notnull()), model.types).itertuples():
+        shown.add_row(row.type, f"{row.customers:,.0f}", f"{row.share:.1%}", f"{row.unclear:,}")
+    console.print(shown)
+    untyped = int(found.type.isnull().sum().execute())
+    without = f"; {untyped:,} object to profiling and have no type" if untyped else ""
+    console.print(f"{written.rows:,} persons, model of {model.as_of}: {escape(str(target))}{without}")
 
 
 def _draw_pairs(study: "Study", per_band: int, force: bool) -> None:

@@ -149,6 +149,19 @@ class DuckDBEngine:
         """Open a Parquet file as a lazy table."""
         return self.connection.read_parquet(path)
 
+    def read_file(self, path: Path) -> ir.Table:
+        """Open a user's file, Parquet or CSV, as a lazy table; WaageError if it is not there or cannot be read."""
+        if not path.is_file():
+            raise WaageError(f"there is no file {path}")
+        try:
+            if path.suffix.lower() != ".csv":
+                return self.connection.read_parquet(path)
+            # Ids are texts: leading zeros survive.
+            ids = [name for name in pd.read_csv(path, nrows=0, sep=None, engine="python") if name.endswith("_id")]
+            return self.connection.read_csv(path, types=dict.fromkeys(ids, "VARCHAR"))
+        except duckdb.Error as error:
+            raise WaageError(f"{path} cannot be read as Parquet or CSV: {_first_line(error)}") from None
+
     def write(
         self, table: ir.Table | pd.DataFrame, path: Path, key: tuple[str, ...], unique: bool = False
     ) -> TableFile:

@@ -153,7 +153,7 @@ def may_profile(table: ir.Table, person_consents: ir.Table | None) -> ir.Table:
     """
     if person_consents is None:
         return table
-    return table.anti_join(_objectors(person_consents), "person_id")
+    return table.anti_join(objectors(person_consents), "person_id")
 
 
 def customer_file(
@@ -187,12 +187,13 @@ def customer_file(
             table = table.left_join(allowed, "person_id").drop("person_id_right")
     if person_consents is None:
         return table.mutate(may_profile=ibis.null("boolean"))
-    objectors = _objectors(person_consents).mutate(_objects=ibis.literal(True))
-    table = table.left_join(objectors, "person_id").drop("person_id_right")
+    barred = objectors(person_consents).mutate(_objects=ibis.literal(True))
+    table = table.left_join(barred, "person_id").drop("person_id_right")
     return table.mutate(may_profile=ibis._["_objects"].isnull()).drop("_objects")
 
 
-def _objectors(person_consents: ir.Table) -> ir.Table:
+def objectors(person_consents: ir.Table) -> ir.Table:
+    """Return person_id of everybody who objects to profiling or has withdrawn consent to it, for whatever channel."""
     acts = person_consents.filter(
         (person_consents.purpose == "profiling") & person_consents.status.isin(["objected", "withdrawn"])
     )

@@ -72,8 +72,8 @@ def test_the_customer_file_holds_what_may_leave_and_nothing_else(duck, consents)
     people = duck.sql("SELECT unnest(['A', 'B', 'C', 'D']) AS person_id, 'x@y.de' AS email")
     rfm = duck.sql("""SELECT unnest(['A', 'B']) AS person_id, 3 AS recency_days, 1 AS frequency, 9.5 AS monetary,
                       5 AS r, 1 AS f, 1 AS m, 'new' AS segment, 'new' AS lifecycle, 'secret' AS answer""")
-    got = customer_file(people, rfm, None, consents).order_by("person_id").execute()
-    wanted = ["person_id", *CUSTOMER_FILE["rfm"], *CUSTOMER_FILE["clv"], "may_profile"]
+    got = customer_file(people, rfm, person_consents=consents).order_by("person_id").execute()
+    wanted = ["person_id", *(name for part in CUSTOMER_FILE.values() for name in part), "may_profile"]
     assert list(got.columns) == wanted
     assert got["may_profile"].tolist() == [False, True, False, True]
     assert got["segment"].isna().tolist() == [True, False, True, True]

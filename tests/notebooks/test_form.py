@@ -49,7 +49,9 @@ def test_first_cell_is_title_and_question_second_the_parameters(notebook):
 
 def test_cells_and_notebooks_stay_thin(notebook):
     for cell in code_cells(notebook):
-        most = 25 if cell["id"] == "parameters" else 15  # parameters are a list that is looked up, not code that is read
+        most = (
+            25 if cell["id"] == "parameters" else 15
+        )  # parameters are a list that is looked up, not code that is read
         assert len(code_lines(cell["text"])) <= most, f"cell {cell['id']} is longer than {most} lines"
     assert sum(len(code_lines(cell["text"])) for cell in code_cells(notebook)) <= 150
 

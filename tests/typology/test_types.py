@@ -14,7 +14,7 @@ from waage import typology
 from waage.errors import Refusal, unless_refused
 from waage.typology import chapters, findings
 from waage.typology.survey import read_survey
-from waage.typology.types import find_types, kept_model, remember
+from waage.typology.types import find_types, kept_model, remember, reopen
 
 from .shop import AS_OF, SHARES, make_shop, unified
 
@@ -136,6 +136,14 @@ def test_a_kept_model_says_the_same_and_holds_until_asked(types, survey, tables,
     assert not tomorrow.fresh
     assert kept_model(stored, AS_OF - timedelta(days=1)) is None, "a later model explains no earlier day"
     assert json.loads(json.dumps(remember(stored, again))) == stored
+
+
+def test_later_notebooks_reopen_what_is_kept(types, tables):
+    stored = json.loads(json.dumps(remember(None, types)))
+    again = reopen(stored, tables, AS_OF, time_zone=ZONE)
+    np.testing.assert_allclose(again.posterior, types.posterior, atol=1e-12)
+    with pytest.raises(Refusal, match="keeps no types"):
+        reopen(None, tables, AS_OF)
 
 
 def test_nothing_that_is_kept_is_about_a_respondent(types, survey):

@@ -27,7 +27,7 @@ from waage.typology.plots import plot_types
 from waage.typology.profiles import profile_types
 from waage.typology.sample import prepare_sample
 from waage.typology.survey import TABLES, person_behaviour, read_survey
-from waage.typology.types import find_types, kept_model, remember
+from waage.typology.types import find_types, kept_model, remember, reopen
 from waage.typology.typing import fit_typing
 from waage.typology.typing_model import TypingModel
 
@@ -62,6 +62,7 @@ __all__ = [
     "quality_tables",
     "read_survey",
     "remember",
+    "reopen",
     "sample_table",
     "settle",
     "type_customers",

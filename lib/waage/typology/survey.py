@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -50,6 +51,8 @@ class Survey:
         Questionnaires of persons who object to profiling, left out.
     first_day, last_day : date
         Field period.
+    asked : dict
+        instrument, active and scales, as `read_survey` was asked for them.
     """
 
     sample: Sample
@@ -63,6 +66,7 @@ class Survey:
     objectors: int
     first_day: date
     last_day: date
+    asked: Mapping[str, Any]
 
     @cached_property
     def persons(self) -> pd.Series:
@@ -179,6 +183,7 @@ def read_survey(
         objectors=objectors,
         first_day=usable.day.min().date(),
         last_day=usable.day.max().date(),
+        asked={"instrument": instrument, "active": list(active), "scales": scales},
     )
 
 

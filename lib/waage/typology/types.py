@@ -6,6 +6,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -17,7 +18,7 @@ from waage.typology.classes import fit_classes
 from waage.typology.comparators import Agreement, compare_kmeans
 from waage.typology.outcomes import Outcomes, outcomes_by_type
 from waage.typology.profiles import Profiles, profile_types
-from waage.typology.survey import Survey, with_behaviour
+from waage.typology.survey import Survey, read_survey, with_behaviour
 from waage.typology.typing import Typing, fit_typing, usefulness
 
 _KEPT = 6  # models of earlier reference days that are remembered (judgement: a year of changes every two months)
@@ -189,6 +190,7 @@ def find_types(
             "ask more people, or ask for another number of types"
         )
     settings = {"kinds": dict(sample.kinds), "scales": sample.style, "k": k or 0, "most": most, "seed": seed}
+    settings |= {"asked": survey.asked}
     settings |= {"n_init": n_init, "n_bootstrap": n_bootstrap}
     entry = kept_model(stored, as_of)
     if entry and not refit and entry["settings"] == settings:
@@ -220,6 +222,29 @@ def find_types(
         settings=settings,
         seed=seed,
     )
+
+
+def reopen(
+    stored: Mapping[str, Any] | None,
+    tables: Mapping[str, ir.Table],
+    as_of: date,
+    *,
+    time_zone: str = "UTC",
+    min_cell: int = 30,
+    seed: int = 0,
+) -> Types:
+    """Return the types that notebook 02 keeps, with the survey they are told by, for notebooks that come after it.
+
+    Raises
+    ------
+    Refusal
+        If there are none that were found on the day or before, or the survey can no longer be read.
+    """
+    entry = kept_model(stored, as_of)
+    if entry is None:
+        raise Refusal("the study keeps no types: notebook 02 finds them where there is a survey")
+    survey = read_survey(tables, as_of, time_zone=time_zone, **entry["settings"]["asked"])
+    return _kept(entry, survey, min_cell, seed)
 
 
 def _kept(entry: Mapping[str, Any], survey: Survey, min_cell: int, seed: int) -> Types:

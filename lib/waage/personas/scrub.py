@@ -186,7 +186,8 @@ _PLACE = re.compile(
 _CUED_NUMBER = re.compile(
     r"(?:\b(?:(?:kunden?|bestell|auftrags?|rechnungs?|vorgangs?|sendungs?|paket|tracking|karten|mitglieds?|"
     r"vertrags?|konto|personal|ausweis|referenz|retouren?|artikel|kd|best|order|customer|client|invoice|account|"
-    r"member(?:ship)?|ticket|reference|case|return|parcel|article|item|booking|loyalty card)[\s.-]{0,2}(?:nummer|nr|no|number|num|id|code|#|№)|"
+    r"member(?:ship)?|ticket|reference|case|return|parcel|article|item|booking|loyalty card)"
+    r"[\s.-]{0,2}(?:nummer|nr|no|number|num|id|code|#|№)|"
     r"ref|az)\b[\s.:#=-]{0,3}(?:(?:ist|lautet|is|war|was)\b[\s:]*)?|"
     r"\b(?:bestellung|auftrag|rechnung|vorgang|sendung|ticket|order|invoice|case|parcel|customer|kunde)"
     r"\s?[#:№-]?\s?#?|#|№|\b(?:nr|no)\.\s?)"

@@ -281,7 +281,7 @@ def _hidden(part: pd.DataFrame, names: list[str], floor: int, min_cell: int) -> 
     """Return which rows of one variable are hidden, in their order."""
     people = part.drop_duplicates("type").set_index("type")["n"].loc[names]
     if part["kind"].iloc[0] == "numeric":
-        small = mask_small(people.to_frame(), "n", min_cell=floor)["n"].isna()
+        small = mask_small(people.to_frame(), "n", min_cell=floor)["n"].isna() | (people <= 0)
         return part["type"].map(small).to_numpy()
     cases = part.pivot(index="type", columns="level", values="cases").loc[names]
     levels = list(cases.columns)
@@ -293,11 +293,12 @@ def _hidden(part: pd.DataFrame, names: list[str], floor: int, min_cell: int) -> 
     small = (people.to_numpy() > 0) & (people.to_numpy() < floor)
     forced = np.zeros(extended.shape, dtype=bool)
     forced[:-1][small] = True
-    secret = pd.DataFrame(hidden_numbers(extended, min_cell, forced=forced)[:-1, :-1], names, cases.columns)
-    if "yes" in levels and len(levels) == 1:
+    masked = hidden_numbers(extended, min_cell, forced=forced)
+    secret = pd.DataFrame(masked[:-1, :-1], names, cases.columns)
+    if levels == ["yes"]:
         secret["yes"] |= secret["no"]
-    # An empty type has nothing to hide, and nothing to show.
-    secret |= (people.to_numpy() <= 0)[:, None]
+    # Whose number is hidden shows nothing; nor has an empty type anything to show.
+    secret |= (masked[:-1, -1] | small | (people.to_numpy() <= 0))[:, None]
     return np.array([secret.at[key] for key in zip(part["type"], part["level"], strict=True)])
 
 

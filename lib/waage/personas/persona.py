@@ -321,8 +321,8 @@ def _sized(name: str, own: pd.DataFrame, sizes: pd.DataFrame | None, min_cell: i
         size = {column: None if pd.isna(row[column]) else float(row[column]) for column in columns}
         n = row["n"]
     n = float(n) if n >= min_cell else float("nan")
-    few = WORDS["composite_few"][language == "de"].format(min_cell)
-    text = few if np.isnan(n) else WORDS["composite"][language == "de"].format(style.number(n, language))
+    key = "composite_hidden" if np.isnan(n) else "composite"
+    text = WORDS[key][language == "de"].format(style.number(n, language))
     return {"n": n, "composite": text, "size": size}
 
 

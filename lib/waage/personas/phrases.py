@@ -201,7 +201,7 @@ WORDS = {
     "q_small": ("q < 0.001", "q < 0,001"),
     "hidden": ("hidden: too few answers", "verdeckt: zu wenige Antworten"),
     "composite": ("Composite of {} customers", "Verdichtet aus {} Kund:innen"),
-    "composite_few": ("Composite of fewer than {} customers", "Verdichtet aus weniger als {} Kund:innen"),
+    "composite_hidden": ("Composite of customers, number hidden", "Verdichtet aus Kund:innen, Zahl verdeckt"),
     "mixed": ("mixed", "gemischt"),
     "nothing": (
         "Nothing can be said of this group with certainty: too few persons, or too little is known of them.",
@@ -281,7 +281,7 @@ RECOGNISE = {
         "The higher {up}, the likelier it is this type{down}.",
         "Je höher {up}, desto eher ist es dieser Typ{down}.",
     ),
-    "down": ("; high {down} speaks against it", "; dagegen spricht viel {down}"),
+    "down": ("; a high {down} speaks against it", "; dagegen spricht viel {down}"),
     "only_down": ("What speaks against this type: {down}.", "Gegen diesen Typ spricht: {down}."),
     "trees": (
         "Decision trees tell this type; they ask most often for {up}.",

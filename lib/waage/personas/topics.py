@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from waage import style
+from waage.errors import WaageError
 from waage.personas.phrases import BEHAVIOUR, CONSTRUCTS, LEVELS, PREFIXES, WORDS
 
 #: Parts of a persona in the order in which they are told.
-TOPICS = ("life", "everyday", "interests", "motives", "pains", "channels", "timing", "rhythm", "assortment", "kpis")
+TOPICS = ("life", "everyday", "interests", "motives", "channels", "timing", "rhythm", "assortment", "pains", "kpis")
 #: Constructs of statements about the day and not about shopping.
 EVERYDAY = ("family", "leisure", "work", "home", "everyday", "health", "media")
 #: Share of a scale's length from which an answer counts as agreement: the upper 2 of 5, 2 of 7, 3 of 0 to 10.
@@ -55,6 +56,33 @@ def survey_variables(answers: pd.DataFrame, items: pd.DataFrame, agrees: float =
     return pd.DataFrame(columns, index=answers.index)
 
 
+def feedback_variables(answers: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Return feedback as variables of persons: whether a reason was ever named, and the mean of each rating.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        person_id, item, value: one row an answer, several of a person.
+    items : DataFrame, index item
+        kind: binary (reasons) or scale (stars); others are left out.
+
+    Returns
+    -------
+    DataFrame, index person_id
+        Only persons who gave feedback.
+    """
+    kinds = answers["item"].map(items["kind"])
+    given = answers[kinds.isin(["binary", "scale"]) & answers["value"].notna() & answers["person_id"].notna()]
+    by = given.astype({"value": float}).pivot_table("value", "person_id", "item", ["mean", "max"])
+    names = by["mean"].columns
+    return pd.DataFrame({name: by["max" if items.at[name, "kind"] == "binary" else "mean"][name] for name in names})
+
+
+def orders_per_year(frequency: pd.Series, tenure_days: pd.Series) -> pd.Series:
+    """Return orders a year since the first order; who is here for less than a year counts as for one."""
+    return 365 * frequency / tenure_days.clip(lower=365)
+
+
 def catalogue(
     variables: Sequence[str],
     items: pd.DataFrame | None = None,
@@ -79,6 +107,8 @@ def catalogue(
         topic; form (statement, thing, level, score, share, money, days, number); construct; label_en, label_de
         (plain text of at most 90 characters; pages escape it).
     """
+    if items is not None and not items.index.is_unique:
+        raise WaageError(f"catalogue: item {items.index[items.index.duplicated()][0]!r} is twice in items; one survey")
     rows = {}
     for name in variables:
         if items is not None and name in items.index:
@@ -142,6 +172,6 @@ def _of_behaviour(name: str) -> tuple[str, str, str, tuple[str, str]]:
             rest = name.removeprefix(prefix)
             construct = rest if form == "score" else ""
             known = CONSTRUCTS.get(rest) if form == "score" else None
-            own = (known[2], known[3]) if known else (style.label(rest, "en"), style.label(rest, "de"))
+            own = (known[2], known[3]) if known else (level_label(rest, "en"), level_label(rest, "de"))
             return topic, form, construct, (english.format(own[0]), german.format(own[1]))
     return "kpis", "number", "", (style.label(name, "en"), style.label(name, "de"))

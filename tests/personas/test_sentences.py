@@ -152,6 +152,18 @@ def test_few_variables_give_fewer_sentences_and_too_few_people_none(case):
     assert portrait(own.assign(n=np.nan), known) == ()
 
 
+def test_a_life_that_nothing_sets_apart_is_mixed_and_not_a_cliche(case):
+    table, known = case
+    own = table[(table["type"] == "type_2") & (table["variable"] == "age_group")].assign(strength="silent")
+    sex = own.head(1).assign(variable="gender", level="f", id="type_2.gender.f", type_value=0.55)
+    told = portrait(pd.concat([sex, own]), pd.concat([known, known.loc[["age_group"]].rename({"age_group": "gender"})]))
+    assert told[0].text.startswith("Their life situation is mixed: about 3 in 10 are ")
+    assert "years old" in told[0].text.split(";")[0] and told[0].text.count("years old") == 1
+    # What few of them are is no picture of their life, however sure it is.
+    own.loc[own.index[0], ["strength", "difference", "index", "type_value"]] = ["say", -0.3, 60.0, 0.1]
+    assert "16–29" not in portrait(own, known)[0].text
+
+
 def test_labels_are_plain_text_in_one_line():
     label = "\u202eevil\u202c <b>fat</b>\n👩\u200d👧 ok\x00"
     assert plain(label) == "evil <b>fat</b> 👩\u200d👧 ok"

@@ -119,6 +119,13 @@ def findings(
     ------
     WaageError, Refusal
         As `waage.profiles.profile_cells`.
+
+    Notes
+    -----
+    Simulated coverage of 95 % intervals: passive variables 95 % with a calibrated posterior (entropy R2 .75 and .92,
+    500 and 1,700 respondents). With classes fitted to the simulated retailer's survey (10 surveys of 1,600, entropy
+    R2 .94): passive variables 94 %; agreement and interests, which are active, 91 %, with `refit` 94 %; best-worst
+    scores 84 and 86 %, because classes sit on them and exaggerate (by .03 to .06 of a scale from -1 to 1).
     """
     rules, source = rules or Rules(), _sources(sources, variables.columns)
     certain = np.isin(posterior, (0, 1)).all()  # segments: no label is in error

@@ -28,6 +28,7 @@ _LISTS = {
     "timing": ("timing",),
     "assortment": ("assortment",),
 }
+_SHOWN = ("pains", "channels", "timing", "assortment")  # typical values, too, where nothing stands out
 _MOST, _MOST_ADVICE, _MOST_SHARED, _LEAST_SHARED = 6, 4, 3, 2
 _UNNAMED = re.compile(r"(type|typ|class|cluster|segment)?[_ ]?\d+", re.IGNORECASE)
 
@@ -60,8 +61,8 @@ class Persona:
         an entry with level).
     motives, interests, pains, channels, timing, assortment, kpis : tuple of dict
         Entries: finding_id, variable, level, topic, label, text, evidence, value, low, high, base, index, index_low,
-        index_high, difference, n, strength. Said findings first; channels, timing and assortment show all. `motives`
-        holds attitudes and everyday life, too, `pains` reasons as needs.
+        index_high, difference, n, strength. Said findings first; pains, channels, timing and assortment show all.
+        `motives` holds attitudes and everyday life, too, `pains` reasons as needs.
     shared : tuple of dict
         Entries in which the type is like everyone; `proven` where the whole interval lies inside the limits.
     dos, donts : tuple of dict
@@ -339,7 +340,7 @@ def _visible(own: pd.DataFrame, topics: Sequence[str], rules: Rules) -> pd.DataF
 def _list(own: pd.DataFrame, topics: Sequence[str], entries: _Entries, rules: Rules) -> tuple[dict, ...]:
     rows = _visible(own, topics, rules)
     told = _strongest(rows)
-    if topics[0] in ("channels", "timing", "assortment"):
+    if topics[0] in _SHOWN:
         rest = rows.drop(told.index).sort_values(["type_value", "id"], ascending=[False, True], kind="stable")
         return entries.of(pd.concat([told, rest]))
     return entries.of(told.head(_MOST))

@@ -56,7 +56,7 @@ BEHAVIOUR = {
     "item_price": ("kpis", "money", "Price of an item", "Preis eines Artikels"),
     "categories_bought": ("assortment", "number", "Categories bought", "Gekaufte Sortimente"),
     "discount_share": ("kpis", "part", "Share of discounts", "Rabattquote"),
-    "coupon_share": ("rhythm", "share", "Orders with a coupon", "Bestellungen mit Gutschein"),
+    "coupon_share": ("kpis", "share", "Orders with a coupon", "Bestellungen mit Gutschein"),
     "partner_share": ("assortment", "part", "Share of partner brands", "Anteil der Partneranbieter"),
     "weekend_share": ("timing", "share", "Orders at weekends", "Bestellungen am Wochenende"),
     "evening_share": ("timing", "share", "Orders in the evening", "Bestellungen am Abend"),
@@ -96,6 +96,8 @@ CLAUSES = {
     "occupation": (("{q}", "are", "{x}"), ("{q}", "sind", "{x}")),
     "orders_per_year": (("they", "order", "{q} a year"), ("sie", "bestellen", "{q} im Jahr")),
     "order_value": (("an order", "is worth", "{q}"), ("eine Bestellung", "ist", "{q} wert")),
+    "recency_days": (("their last order", "was", "{q} ago"), ("die letzte Bestellung", "liegt", "{q} zurück")),
+    "tenure_days": (("their first order", "was", "{q} ago"), ("die erste Bestellung", "liegt", "{q} zurück")),
     "return_share": (
         ("{q} of the value they order", "comes", "back"),
         ("{q} des bestellten Werts", "gehen", "zurück"),
@@ -167,7 +169,8 @@ BANDS = (
 DISTANCES = ((0.8, "far", "viel"), (0.5, "clearly", "deutlich"), (0.0, "somewhat", "etwas"))
 #: Whom a type is compared with, at the first mention and at every other: as a noun, and after "than".
 EVERYBODY = {
-    "those": (("customers overall", "Kund:innen insgesamt"), ("the average", "allen")),
+    "those": (("customers overall", "Kund:innen insgesamt"), ("the average", "der Durchschnitt")),
+    "to": (("from customers overall", "zu Kund:innen insgesamt"), ("from the average", "zum Durchschnitt")),
     "who": (("customers overall", "Kund:innen insgesamt"), ("average", "im Durchschnitt")),
     "of": (("among customers overall", "bei Kund:innen insgesamt"), ("average", "im Durchschnitt")),
 }
@@ -179,7 +182,7 @@ WORDS = {
     "lower": ("lower", "weiter unten"),
     "same": ("much like {those}", "ähnlich wie {of}"),
     "small": ("little different from {those}", "wenig anders als {of}"),
-    "unsure": ("with no certain difference from {those}", "ohne gesicherten Unterschied zu {those}"),
+    "unsure": ("with no certain difference {to}", "ohne gesicherten Unterschied {to}"),
     "probably": ("probably {}", "vermutlich {}"),
     "about": ("about {}", "etwa {}"),
     "in_ten": ("about {} in 10", "etwa {} von 10"),
@@ -191,7 +194,7 @@ WORDS = {
     "times": ("{} times", "{}-mal"),
     "once": ("once", "einmal"),
     "rarely": ("less than once", "weniger als einmal"),
-    "days": ("{} days", "{} Tagen"),
+    "days": ("{} days", "{} Tage"),
     "evidence": (
         "{value} ({low} to {high}); all customers {base}; {index}n = {n}; {sure}",
         "{value} ({low} bis {high}); alle Kund:innen {base}; {index}n = {n}; {sure}",
@@ -203,6 +206,7 @@ WORDS = {
     "composite": ("Composite of {} customers", "Verdichtet aus {} Kund:innen"),
     "composite_hidden": ("Composite of customers, number hidden", "Verdichtet aus Kund:innen, Zahl verdeckt"),
     "mixed": ("mixed", "gemischt"),
+    "mixed_life": ("Their life situation is mixed: {}", "Ihre Lebenssituation ist gemischt: {}"),
     "nothing": (
         "Nothing can be said of this group with certainty: too few persons, or too little is known of them.",
         "Über diese Gruppe lässt sich nichts gesichert sagen: zu wenige Personen, oder zu wenig ist bekannt.",

@@ -66,7 +66,8 @@ def portrait(
         does. Fewer than five only where fewer variables can be shown; none below `tentative` respondents.
     """
     rules = rules or Rules()
-    shown = table[table["n"] >= rules.tentative].assign(topic=lambda rows: rows["variable"].map(known["topic"]))
+    shown = table[table["n"] >= rules.tentative].reset_index(drop=True)
+    shown = shown.assign(topic=lambda rows: rows["variable"].map(known["topic"]))
     chosen = {topic: _pick(shown[shown["topic"] == topic], known, most) for topic, most in _ORDER.items()}
     for topic in _SPARE:
         rows = _pick(shown[shown["topic"] == topic], known, 1)
@@ -89,6 +90,8 @@ def portrait(
             clauses.append(clause(row, known, language, currency=currency, rules=rules, again=again))
             again = True
         text = "; ".join([_led(lead, clauses[0], language), *(_plainly(part) for part in clauses[1:])])
+        if topic == "life" and rows[0]["strength"] == "silent":
+            text = WORDS["mixed_life"][language == "de"].format(_capital(text) if language == "de" else text)
         ids = tuple(row["id"] for row in rows)
         sentences.append(Sentence(_capital(text) + ".", ids, language, topic))
         before = topic
@@ -228,6 +231,7 @@ def _pick(rows: pd.DataFrame, known: pd.DataFrame, most: int) -> list[dict]:
         size=lambda part: part["statistic"].abs(),
     )
     told = told.sort_values(["sure", "over", "size", "id"], ascending=[False, False, False, True], kind="stable")
+    told = told[told["over"] | (told["kind"] != "categorical")]  # what few are is no picture of a life
     told = told.drop_duplicates("variable").head(most)
     if len(told):
         return told.to_dict("records")
@@ -239,7 +243,11 @@ def _pick(rows: pd.DataFrame, known: pd.DataFrame, most: int) -> list[dict]:
     if common.empty:
         order = {name: place for place, name in enumerate(known.index)}
         return rest.sort_values("variable", key=lambda names: names.map(order)).head(most).to_dict("records")
-    return common.sort_values(["type_value", "id"], ascending=[False, True]).head(1).to_dict("records")
+    common = common.assign(sex=common["variable"].isin(_SEX)).sort_values(
+        ["sex", "type_value", "id"], ascending=[True, False, True], kind="stable"
+    )
+    life = (common["topic"] == "life").all()
+    return common.drop_duplicates("variable").head(most if life else 1).to_dict("records")
 
 
 def _template(row: Mapping, told: pd.Series) -> str:
@@ -261,6 +269,7 @@ def _template(row: Mapping, told: pd.Series) -> str:
     return "number"
 
 
+_SEX = ("gender", "sex")  # of what sets nobody apart, the last to be told
 _SHARES = ("channel_", "category_")
 _SCALE = re.compile(r"[:;,(]\s*1\b.*$")  # "Good materials: 1 very important to 5 unimportant" is no sentence
 _LEVELLED = ("age_group", "gender", "household_size", "occupation")

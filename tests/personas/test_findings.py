@@ -141,6 +141,9 @@ def test_small_cells_are_hidden_and_do_not_follow_from_the_others():
     hidden = table[table["n"].isna()]
     for _, part in hidden.groupby(["variable", "level"]):
         assert len(part) > 1, "the total would give it away"
+    shares = table[(table["kind"] != "numeric") & table["n"].notna()]
+    for cases in (shares["n"] * shares["type_value"], shares["n"] * (1 - shares["type_value"])):
+        assert ((cases < 0.5) | (cases > 9.5)).all(), "neither those who gave an answer nor those who did not are few"
     row = table.set_index("id").loc["type_1.q09.yes"]
     assert row[["type_value", "base_value", "index", "p", "q_value", "error"]].isna().all()
     figures = ["type_value", "index", "low", "value_high", "difference", "statistic", "p", "q_value", "effective_n"]

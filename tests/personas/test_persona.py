@@ -95,6 +95,9 @@ def test_labels_may_be_given_and_are_plain_text(case):
     given = {"type_2": "<script>\u202ealert</script>\n⏱ Eilige"}
     second = personas(table, known, labels=given, first_names=True)[1]
     assert second.label == "<script>alert</script> ⏱ Eilige" and second.first_name == "Robin"
+    both = {"type_2": {"en": "In haste", "de": "In Eile"}, "type_1": {"de": "Sparsame"}}
+    assert [p.label for p in personas(table, known, labels=both)[:2]] == ["Price-aware shoppers", "In haste"]
+    assert [p.label for p in personas(table, known, labels=both, language="de")[:2]] == ["Sparsame", "In Eile"]
     with pytest.raises(WaageError, match=r"'type_9', which is no type .did you mean 'type_"):
         personas(table, known, labels={"type_9": "x"})
     with pytest.raises(WaageError, match="catalogue lacks 'q15'"):

@@ -111,7 +111,7 @@ def personas(
     *,
     language: str = "en",
     sizes: pd.DataFrame | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[str, str | Mapping[str, str]] | None = None,
     recognise: Mapping[str, Mapping] | None = None,
     timelines: Mapping[str, Mapping] | None = None,
     basis: Mapping[str, Any] | None = None,
@@ -132,7 +132,7 @@ def personas(
         en or de.
     sizes : DataFrame, optional
         As `sizes_by_type` returns.
-    labels : mapping of type to str, optional
+    labels : mapping of type to str, or to a mapping of language to str, optional
         Names chosen by people, over those proposed.
     recognise, timelines : mapping of type to mapping, optional
     basis : mapping, optional
@@ -165,7 +165,7 @@ def personas(
             Persona(
                 type=name,
                 language=language,
-                label=plain((labels or {}).get(name) or proposed[name]),
+                label=plain(_given(labels, name, language) or proposed[name]),
                 first_name=FIRST_NAMES[place % len(FIRST_NAMES)] if first_names else None,
                 **_sized(name, own, sizes, min_cell, language),
                 sentences=(told := portrait(own, known, language, currency=currency, rules=rules)),
@@ -320,7 +320,7 @@ def _sized(name: str, own: pd.DataFrame, sizes: pd.DataFrame | None, min_cell: i
     if sizes is not None and name in set(sizes["type"]):
         row = sizes.set_index("type").loc[name]
         size = {column: None if pd.isna(row[column]) else float(row[column]) for column in columns}
-        n = row["n"]
+        n = n if pd.notna(row["n"]) else float("nan")
     n = float(n) if n >= min_cell else float("nan")
     key = "composite_hidden" if np.isnan(n) else "composite"
     text = WORDS[key][language == "de"].format(style.number(n, language))
@@ -401,6 +401,11 @@ def _advice(own: pd.DataFrame, known: pd.DataFrame, language: str) -> dict[str, 
             text = ADVICE[topic][0 if over else 1][at].format(x=name_of(row, known, language))
         lists["dos" if over else "donts"].append({"text": text, "finding_id": row["id"]})
     return {name: tuple(rules[:_MOST_ADVICE]) for name, rules in lists.items()}
+
+
+def _given(labels: Mapping[str, str | Mapping[str, str]] | None, name: str, language: str) -> str | None:
+    given = (labels or {}).get(name)
+    return given.get(language) if isinstance(given, Mapping) else given
 
 
 def _plain_dict(parts: Mapping[str, Mapping] | None, name: str) -> dict[str, Any] | None:

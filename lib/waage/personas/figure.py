@@ -70,27 +70,26 @@ def figure(
         One ``<svg>`` element; every text in it is escaped.
     """
     german = language == "de"
-    known = [(_reach(motive), str(motive["label"]), motive) for motive in motives]
+    known = [(_reach(motive), _capital(str(motive["label"])), motive) for motive in motives]
     known = sorted((entry for entry in known if entry[0] is not None), key=lambda entry: (-entry[0], entry[1]))
     over = [entry for entry in known if entry[0] >= 100]
     drawn = (over if len(over) > 2 else known)[:most]
     shown = [_Motive(reach, label, _number(motive, german), _key(motive)) for reach, label, motive in drawn]
     below, low = _legend(shown, colour, german) if legend and shown else ([], 0)
-    wide = _WIDE if legend else 2 * _CENTRE
+    rim = math.ceil(_HOLE + _CAP * _SCALE)
+    box = f"{-_WIDE // 2} {-_CENTRE} {_WIDE} {2 * _CENTRE + low}" if legend else f"{-rim} {-rim} {2 * rim} {2 * rim}"
     told = "; ".join(f"{motive.label}: {motive.number}" for motive in shown)
     told = told or ("kein Motiv sticht heraus" if german else "no motive stands out")
     heading = f"{'Motive' if german else 'Motives'}: {title}"
     return "".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {2 * _CENTRE + low}" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" '
             f'aria-label="{escape(heading)}. {escape(told)}" font-family="{_FONT}">',
             f"<title>{escape(heading)}</title><desc>{escape(told)}</desc>",
-            f'<g transform="translate({wide / 2:g} {_CENTRE})">',
-            *_bars(shown, colour),
+            *_bars(shown, colour, icons=legend),
             f'<circle r="{_HOLE + 100 * _SCALE:.1f}" fill="none" stroke="#fff" stroke-width="1.6"/>',
             f'<circle r="{_HOLE + 100 * _SCALE:.1f}" fill="none" stroke="{style.MUTED}" stroke-dasharray="2 3"/>',
-            _icon(shown[0].icon if shown else "generic", 0, 0, 40, colour if shown else style.MUTED),
-            "</g>",
+            _icon(shown[0].icon if shown else "generic", 0, 0, 40 if legend else 46, colour if shown else style.MUTED),
             *below,
             "</svg>",
         ]
@@ -103,6 +102,10 @@ class _Motive:
     label: str
     number: str
     icon: str
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _reach(motive: Mapping) -> float | None:
@@ -122,7 +125,7 @@ def _number(motive: Mapping, german: bool) -> str:
     return f"{value if value[0] == '−' else '+' + value} {'Std.-Abw.' if german else 'SD'}"
 
 
-def _bars(shown: list[_Motive], colour: str) -> list[str]:
+def _bars(shown: list[_Motive], colour: str, icons: bool) -> list[str]:
     """Return a sector for each motive and its icon in a disc at the rim, clockwise from the top."""
     parts = []
     step = 2 * math.pi / max(len(shown), 3)
@@ -130,6 +133,8 @@ def _bars(shown: list[_Motive], colour: str) -> list[str]:
         angle, half = i * step - math.pi / 2, min(step * 0.36, 0.42)
         parts.append(_sector(angle, half, _CAP, "#eef1f3"))
         parts.append(_sector(angle, half, min(motive.reach, _CAP), colour if motive.reach >= 100 else "#aeb7bd"))
+        if not icons:
+            continue
         at = _HOLE + _CAP * _SCALE + 18
         x, y = at * math.cos(angle), at * math.sin(angle)
         parts.append(f'<circle cx="{x:.2f}" cy="{y:.2f}" r="15" fill="#fff" stroke="#dfe4e8"/>')
@@ -146,16 +151,17 @@ def _sector(angle: float, half: float, index: float, fill: str) -> str:
 
 def _legend(shown: list[_Motive], colour: str, german: bool) -> tuple[list[str], float]:
     """Return labels and numbers below the ring, in two columns where labels are short, and the height they take."""
-    columns = 2 if max(len(motive.label) for motive in shown) <= 34 else 1
+    words = [word for motive in shown for word in motive.label.split()]
+    columns = 2 if max(len(motive.label) for motive in shown) <= 34 and max(map(len, words)) <= 14 else 1
     note = "gestrichelt: alle Kund:innen = 100" if german else "dashed: all customers = 100"
-    top = 2 * _CENTRE
-    middle = f'x="{_WIDE / 2:g}" y="{top + 10}" text-anchor="middle" font-size="11"'
+    top = _CENTRE
+    middle = f'x="0" y="{top + 16}" text-anchor="middle" font-size="11"'
     parts = [f'<text {middle} fill="{style.MUTED}">{note}</text>']
-    top += 32
+    top += 38
     for first in range(0, len(shown), columns):
         tall = 0
         for column, motive in enumerate(shown[first : first + columns]):
-            x = 4 + column * _WIDE / columns
+            x = 4 - _WIDE / 2 + column * _WIDE / columns
             lines = wrap(motive.label, _WIDE / columns - 44, 13)
             parts.append(_icon(motive.icon, x + 11, top + 9, 20, colour if motive.reach >= 100 else style.MUTED))
             places = [f'x="{x + 30:g}" dy="{16 if i else 0}"' for i in range(len(lines))]
@@ -164,7 +170,7 @@ def _legend(shown: list[_Motive], colour: str, german: bool) -> tuple[list[str],
             parts.append(f'<text y="{top + 9}" font-size="13" fill="{style.INK}">{"".join(spans)}</text>')
             tall = max(tall, 16 * len(lines) + 24)
         top += tall
-    return parts, top - 2 * _CENTRE
+    return parts, top - _CENTRE
 
 
 def wrap(text: str, width: float, size: float, most: int = 3) -> list[str]:

@@ -5,7 +5,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def poster(
     words = words_in(language)
     places = {name: place for place, name in enumerate(findings["id"], start=1)}
     view = {
-        "uid": "p" + hashlib.sha256(f"{persona['type']}\x1f{language}".encode()).hexdigest()[:8],
+        "uid": uid(persona),
         "colour": colour,
         **{name: persona[name] for name in ("label", "first_name", "composite")},
         "study": persona["basis"].get("study", ""),
@@ -134,13 +134,13 @@ def poster(
     }
     view["findings"], left = _rows(findings, _marks(view), known, currency, language)
     view["more"] = words["more"].format(style.number(left, language)) if left else ""
-    view["points"] = _points(view)
-    return _render("poster.html.j2", p=view, w=words, language=language, last=last)
+    view["points"], view["points_back"] = _points(view)
+    return render("poster.html.j2", p=view, w=words, language=language, last=last)
 
 
 def page(body: str, title: str, language: str = "en") -> str:
     """Return a whole HTML page, which loads nothing from elsewhere, around posters or sheets."""
-    return _render("page.html.j2", body=Markup(body), css=Markup(css()), title=title, language=language)
+    return render("page.html.j2", body=Markup(body), css=Markup(css()), title=title, language=language)
 
 
 def css() -> str:
@@ -199,6 +199,11 @@ def pdf(html: str, path: Path, browser: str | None = None) -> None:
     os.replace(staged, path)
 
 
+def uid(persona: Mapping) -> str:
+    """Return the anchor of a persona's poster, for links from a sheet on the same page."""
+    return "p" + hashlib.sha256(f"{persona['type']}\x1f{persona['language']}".encode()).hexdigest()[:8]
+
+
 def words_in(language: str) -> dict[str, str]:
     """Return the fixed words of posters and sheets in a language."""
     style.label("rows", language)  # refuses an unknown language with the way out
@@ -235,12 +240,22 @@ def base_line(persona: Mapping, words: Mapping[str, str]) -> str:
     return " · ".join(str(part) for part in parts if part) + "."
 
 
-def _points(view: Mapping[str, Any]) -> str:
-    """Return the size of type at which the front fills one side of A4, found by trial: area goes with its square."""
+def _points(view: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the sizes of type at which front and back fill a side of A4 each; the numbers were found by trial."""
     fronts = ("sentences", "dos", "donts", "channels", "assortment", "shared", "kpis")
     texts = [str(part.get("text") or part.get("label")) for name in fronts for part in view[name]] + view["quotes"]
+    # Text takes an area, and that goes with the square of its size.
     letters = 400 + 2 * len(view["label"]) + sum(len(text) + 12 for text in texts)
-    return f"{min(max(8.7 * math.sqrt(2400 / letters), 6.6), 9.8):.2f}"
+    lists = max(_tall((part["text"] for part in view[name]), 42) for name in ("needs", "recognise", "timeline"))
+    levels = max((len(part["levels"]) + _tall([part["label"]], 24) for part in view["life"]), default=-2)
+    rows = _tall((row["label"] for row in view["findings"]), 54)
+    tall = 40 + 3 * rows + 3.7 * lists + 3.5 * math.ceil(len(view["life"]) / 4) * (2 + levels)  # mm
+    return f"{min(max(8.1 * (2800 / letters) ** 0.9, 6), 9.8):.2f}", f"{min(max(7.5 * 258 / tall, 5.5), 7.5):.2f}"
+
+
+def _tall(texts: Iterable[str], width: int) -> int:
+    """Return how many lines texts take in a column; words that are long for it cost a line each."""
+    return sum(math.ceil(len(text) / width) + sum(len(word) > width / 2 for word in text.split()) for text in texts)
 
 
 def _marks(view: Mapping[str, Any]) -> set[int]:
@@ -308,31 +323,18 @@ def _lines(part: Any) -> list[dict]:
     return [{"text": text, "marks": []} for text in texts if text]
 
 
-def _evidence(row: Mapping, known: pd.DataFrame, language: str, currency: str) -> dict:
-    share = row["kind"] != "numeric"
-    form = "share" if share else known.at[row["variable"], "form"]
+def finding_label(row: Mapping, known: pd.DataFrame, language: str) -> str:
+    """Return what a finding is about, with its variable."""
     label, name = (
         known.at[row["variable"], "label_de" if language == "de" else "label_en"],
         name_of(row, known, language),
     )
-    ends = [row["low"], row["high"]]
-    between = words_in(language)["to"]
-    shown = [style.number(end, language) if share else _amount(end, form, language, currency) for end in ends]
-    q = row["q_value"]
-    return {
-        "place": row["place"],
-        "id": row["id"],
-        "label": name if name.startswith(label) else f"{label}: {name}" if name.lower() not in label.lower() else label,
-        "value": _amount(row["type_value"], form, language, currency),
-        "base": _amount(row["base_value"], form, language, currency),
-        "index": style.number(row["index"], language),
-        "interval": style.MISSING if style.MISSING in shown else between.format(*shown),
-        "n": style.number(row["n"], language),
-        "q": "<\u00a0" + style.number(0.001, language, 3) if q < 0.001 else style.number(q, language, 3),
-    }
+    return name if name.startswith(label) else label if name.lower() in label.lower() else f"{label}: {name}"
 
 
-def _amount(value: float, form: str, language: str, currency: str) -> str:
+def amount(value: float, row: Mapping, known: pd.DataFrame, language: str, currency: str) -> str:
+    """Return a value of a finding in its own unit."""
+    form = "share" if row["kind"] != "numeric" else known.at[row["variable"], "form"]
     if form in ("share", "part"):
         return style.percent(value, language)
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
@@ -341,7 +343,28 @@ def _amount(value: float, form: str, language: str, currency: str) -> str:
     return style.number(value, language, decimals)
 
 
-def _render(template: str, **values: object) -> str:
+def _evidence(row: Mapping, known: pd.DataFrame, language: str, currency: str) -> dict:
+    def own(value: float) -> str:
+        return amount(value, row, known, language, currency)
+
+    as_index = row["kind"] != "numeric"
+    ends = [style.number(row[end], language) if as_index else own(row[end]) for end in ("low", "high")]
+    q = row["q_value"]
+    return {
+        "place": row["place"],
+        "id": row["id"],
+        "label": finding_label(row, known, language),
+        "value": own(row["type_value"]),
+        "base": own(row["base_value"]),
+        "index": style.number(row["index"], language),
+        "interval": style.MISSING if style.MISSING in ends else words_in(language)["to"].format(*ends),
+        "n": style.number(row["n"], language),
+        "q": f"<\u00a0{style.number(0.001, language, 3)}" if q < 0.001 else style.number(q, language, 3),
+    }
+
+
+def render(template: str, **values: object) -> str:
+    """Return a filled-in template of this subject; texts are escaped."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -421,6 +421,18 @@ def test_harmless_comments_stay_as_they_are(planted):
     assert len(damaged) <= 0.02 * len(made), shown
 
 
+def test_words_of_every_text_are_no_names_though_a_customer_file_holds_them():
+    names = pd.DataFrame({"person_id": ["1", "2"], "first_name": ["Anders", "Jens"], "last_name": ["Lage", "Kein"]})
+    texts = pd.Series(
+        ["Kein Retourenschein im Paket. Preis im Warenkorb anders, am Ende war es 60 Euro billiger. Niemand hilft"]
+    )
+    assert scrub(texts, names=names)["text"].tolist() == texts.tolist()
+    assert (
+        scrub(pd.Series(["Anders Lage und Herr Kein waren nett"]), names=names)["text"][0]
+        == "[name] und Herr [name] waren nett"
+    )
+
+
 def test_demo_comments_lose_what_the_truth_says_is_in_them():
     texts = pd.Series(
         ["Paket war pünktlich da. Viele Grüße, Hannelore Preuß", "Es ging um Frau Yılmaz aus dem Service.", None, ""]

@@ -143,10 +143,11 @@ def _bare(word: str, book: Names, own: Collection[str]) -> str:
 
 def name_book(names: pd.DataFrame | None, keep: Collection[str]) -> Names:
     """Return the names of the lists and of the customer file; words to `keep` count as everyday words."""
-    listed, everyday = _lists()
+    listed, words, everyday = _lists()
     first = listed if names is None else listed | _all_forms(names["first_name"])
     every = first if names is None else first | _all_forms(names["last_name"])
-    everyday = everyday | _all_forms(pd.Series(list(keep), dtype=str)) | {form for form in every if len(form) < 3}
+    everyday = everyday | _all_forms(pd.Series(list(keep), dtype=str)) | (every & words)
+    everyday = everyday | {form for form in every if len(form) < 3}
     return Names(every - everyday, everyday, first, listed)
 
 
@@ -160,9 +161,10 @@ def own_names(names: pd.DataFrame, persons: pd.Series) -> dict:
 
 
 @cache
-def _lists() -> tuple[frozenset[str], frozenset[str]]:
+def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     lists = yaml.safe_load((Path(__file__).parent / "names.yaml").read_text(encoding="utf-8"))
-    return tuple(frozenset(form for name in lists[key].split() for form in _forms(name)) for key in lists)
+    first, words, everyday = (frozenset(_all_forms(pd.Series(lists[key].split()))) for key in lists)
+    return first - words, words, everyday
 
 
 def _all_forms(column: pd.Series) -> set[str]:

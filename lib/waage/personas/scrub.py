@@ -246,7 +246,7 @@ def _library_phones(text: str) -> Iterable[tuple[int, int]]:
 _FINDERS = [
     ("email", _spans(_EMAIL)),
     ("url", _spans(_URL)),
-    ("iban", _spans(_IBAN)),
+    ("iban", _spans(_IBAN, lambda found: len(_digits(found)) > 9)),  # "es 60 Euro ..." is none
     ("card", _spans(_LONG, _is_card)),
     ("birth_date", _spans(_BORN)),
     ("number", _spans(_CUED_NUMBER, lambda found: not _DATE.match(found))),

@@ -241,7 +241,7 @@ def _cell(row: pd.Series, language: str) -> dict[str, str]:
 
 
 def _ink(fill: str) -> str:
-    """Return the colour of text on a ground: white or black, whichever stands out more (relative luminance of WCAG 2)."""
+    """Return the colour of text on a ground: white or black, whichever stands out more (luminance of WCAG 2)."""
     parts = [int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179 else "#000000"

@@ -1,0 +1,138 @@
+"""A typical customer of a type as a timeline that nobody can be recognised by."""
+
+from math import floor, log10
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from waage import style
+from waage.errors import WaageError
+from waage.personas.phrases import TIMELINE
+from waage.personas.topics import level_label
+
+#: Probability of the type from which a customer may stand for it, and orders shown at most (judgements).
+SURE, MOST = 0.7, 8
+#: Upper bounds of the bands of orders within which customers are alike.
+_BANDS = (1, 2, 3, 6)
+
+
+def timeline(
+    probability: pd.Series,
+    behaviour: pd.DataFrame,
+    orders: pd.DataFrame,
+    language: str = "en",
+    *,
+    min_cell: int = 10,
+    currency: str = "EUR",
+    sure: float = SURE,
+) -> dict[str, Any]:
+    """Pick a customer near the centre of a type and tell the orders without date, amount or id.
+
+    Shown are months counted from the first order shown, amounts to one figure, the channel, and the category where
+    at least `min_cell` customers of the type bought it. There must be `min_cell` customers of the type (probability
+    `sure` or more) with as many orders (1, 2, 3, 4 to 6, more), the same main channel and the same main category.
+
+    Parameters
+    ----------
+    probability : Series, index person_id
+        Of the type, from behaviour alone: a type known from a person's own answers must not lead to that person.
+        Without persons who object to profiling.
+    behaviour : DataFrame, index person_id
+        Numbers the centre is sought in; missing ones count as the median.
+    orders : DataFrame
+        person_id, day (date), channel, revenue; optionally category (of most revenue). Orders
+        with revenue 0 or less are left out.
+    language : str
+        en or de.
+    min_cell : int
+    currency : str
+    sure : float
+
+    Returns
+    -------
+    dict
+        months (list of dict: month, text, amount, channel, category), note (how it was made, or why nobody is
+        shown), alike (customers alike, rounded down to tens; None if nobody is shown). The same customer for any
+        order of rows.
+
+    Raises
+    ------
+    WaageError
+        If a column is missing.
+    """
+    missing = [name for name in ("person_id", "day", "channel", "revenue") if name not in orders.columns]
+    if missing:
+        raise WaageError(f"timeline: orders lacks {', '.join(map(repr, missing))}")
+    at = language == "de"
+    nobody = {"months": [], "note": TIMELINE["few"][at].format(min_cell), "alike": None}
+    members = probability.index[(probability >= sure).to_numpy()].intersection(behaviour.index)
+    bought = orders[orders["person_id"].isin(members) & (orders["revenue"].astype(float) > 0)].copy()
+    if bought["person_id"].nunique() < min_cell:
+        return nobody
+    bought["revenue"] = bought["revenue"].astype(float)
+    bought["category"] = _common(bought, "category", min_cell)
+    bought["channel"] = _common(bought, "channel", min_cell)
+    kinds = _kinds(bought)
+    alike = kinds.map(kinds.value_counts())
+    candidates = alike.index[alike >= min_cell]
+    if candidates.empty:
+        return nobody
+    # The centre of all sure members, not of the candidates; ids only break ties, through the smallest of them.
+    distance = _distance(behaviour.loc[members])[candidates].round(9)
+    chosen = sorted(candidates[distance == distance.min()])[0]
+    columns = ["day", "revenue", "channel", "category"]
+    own = bought[bought["person_id"] == chosen].sort_values(columns, kind="stable", na_position="last").tail(MOST)
+    first = pd.Timestamp(own["day"].iloc[0])
+    months = [_event(order, first, language, currency) for order in own.to_dict("records")]
+    crowd = int(alike[chosen]) // 10 * 10 if alike[chosen] >= 10 else min_cell
+    others = max(crowd - 1, min_cell - 1)
+    return {"months": months, "note": TIMELINE["alike"][at].format(others), "alike": crowd}
+
+
+def _common(bought: pd.DataFrame, column: str, min_cell: int) -> pd.Series:
+    """Return the column, missing where fewer customers than min_cell of the type have the value."""
+    if column not in bought:
+        return pd.Series(None, index=bought.index, dtype=object)
+    people = bought.groupby(column)["person_id"].nunique()
+    return bought[column].astype(object).where(bought[column].map(people) >= min_cell, None)
+
+
+def _kinds(bought: pd.DataFrame) -> pd.Series:
+    """Return what customers must share to be alike: band of orders, main channel, main category."""
+    number = np.searchsorted(_BANDS, bought.groupby("person_id").size())
+    kinds = pd.Series(list(map(str, number)), index=sorted(bought["person_id"].unique()))
+    for column in ("channel", "category"):
+        spent = bought.assign(**{column: bought[column].fillna("")})
+        spent = spent.groupby(["person_id", column], as_index=False)["revenue"].sum()
+        spent = spent.sort_values(["person_id", "revenue", column], ascending=[True, False, True], kind="stable")
+        kinds = kinds + "|" + spent.drop_duplicates("person_id").set_index("person_id")[column].reindex(kinds.index)
+    return kinds
+
+
+def _distance(behaviour: pd.DataFrame) -> pd.Series:
+    """Return each customer's mean distance from the medians, in quartile ranges."""
+    numbers = behaviour.astype(float)
+    middle = numbers.median()
+    spread = numbers.quantile(0.75) - numbers.quantile(0.25)
+    return ((numbers - middle).abs() / spread.where(spread > 0)).fillna(0.0).mean(axis=1)
+
+
+def _event(order: dict, first: pd.Timestamp, language: str, currency: str) -> dict[str, Any]:
+    at, day = language == "de", pd.Timestamp(order["day"])
+    month = (day.year - first.year) * 12 + day.month - first.month + 1
+    amount = _one_figure(order["revenue"])
+    category = None if pd.isna(order["category"]) else str(order["category"])
+    channel = style.label(order["channel"], language) if pd.notna(order["channel"]) else style.MISSING
+    what = [channel, TIMELINE["what"][at].format(level_label(category, language)) if category else ""]
+    shown = TIMELINE["order"][at].format(
+        amount=style.money(amount, currency, language), what=", ".join(part for part in what if part)
+    )
+    text = f"{TIMELINE['month'][at].format(month)}: {shown}"
+    return {"month": month, "text": text, "amount": amount, "channel": channel, "category": category}
+
+
+def _one_figure(amount: float) -> float:
+    """Return an amount to one figure; 10 at least."""
+    step = 10.0 ** max(floor(log10(max(amount, 1.0))), 1)
+    return max(floor(amount / step + 0.5) * step, 10.0)

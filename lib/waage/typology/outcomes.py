@@ -10,7 +10,7 @@ import pandas as pd
 from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
 from waage.privacy import mask_small
-from waage.typology.profiles import check_respondents
+from waage.profiles import check_respondents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

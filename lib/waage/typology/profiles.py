@@ -11,7 +11,7 @@ import pandas as pd
 from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
 from waage.privacy import mask_small
-from waage.stats import wilson
+from waage.profiles import profile_cells, q_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,153 +196,16 @@ def profile_types(
     Korn and Graubard (1998), Confidence intervals for proportions, Survey Methodology 24.
     Benjamini and Hochberg (1995), Controlling the false discovery rate, JRSS B 57.
     """
-    posterior, weights = check_respondents(posterior, weights, variables, names, "profile_types")
-    if not 0 < confidence < 1:
-        raise WaageError(f"profile_types: confidence {confidence!r} does not lie between 0 and 1; 0.95 is usual")
+    table = profile_cells(posterior, weights, variables, names, confidence=confidence, where="profile_types")
+    table = table[["type", "variable", "level", "kind", *_FIGURES[:3], "base", *_FIGURES[3:]]]
     parts = []
-    for variable in variables.columns:
-        kind, levels, answers, seen = _coded(variables[variable])
-        cells = _cells(posterior[seen], weights[seen], answers, kind != "numeric", confidence)
-        by_type = mask_small(pd.DataFrame({"n": posterior[seen].sum(axis=0)}), "n", min_cell=min_cell)
-        hidden = np.repeat(by_type["n"].isna().to_numpy(), len(levels))
-        part = pd.DataFrame(cells)
-        part[list(_FIGURES)] = part[list(_FIGURES)].mask(np.broadcast_to(hidden[:, None], (len(part), len(_FIGURES))))
-        part.insert(0, "type", np.repeat(np.array(names, dtype=object), len(levels)))
-        part.insert(1, "variable", str(variable))
-        part.insert(2, "level", levels * len(names))
-        part.insert(3, "kind", kind)
-        parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    table = table.sort_values("type", key=lambda column: column.map(list(names).index), kind="stable")
-    table["q"] = _q_values(table["p"])
-    return Profiles(table.reset_index(drop=True), tuple(names), confidence)
-
-
-def check_respondents(
-    posterior: np.ndarray, weights: np.ndarray, frame: pd.DataFrame, names: Sequence[str], where: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return posterior and weights as arrays of float, or say all that is wrong with them at once.
-
-    Parameters
-    ----------
-    posterior : array, shape (n, K)
-    weights : array, shape (n,)
-    frame : DataFrame, n rows
-    names : sequence of str, length K
-    where : str
-        The function that asks.
-    """
-    posterior, weights = np.asarray(posterior, dtype=float), np.asarray(weights, dtype=float)
-    faults = []
-    if posterior.ndim != 2 or len(posterior) != len(frame) or weights.shape != (len(frame),):
-        shapes = f"{posterior.shape} and {weights.shape} for {len(frame)} rows"
-        faults.append(f"posterior and weights have shapes {shapes}; one row a respondent in all three")
-    elif not (np.isfinite(posterior).all() and (posterior >= 0).all() and np.allclose(posterior.sum(axis=1), 1)):
-        row = int(np.argmax(~np.isclose(posterior.sum(axis=1), 1) | (posterior < 0).any(axis=1)))
-        faults.append(f"posterior: row {row} is {posterior[row].round(3).tolist()}; each row is >= 0 and sums to 1")
-    elif not 2 <= posterior.shape[1] == len(names) == len(set(names)):
-        faults.append(f"{posterior.shape[1]} types have the names {list(names)}; two at least, each with its own")
-    if not (np.isfinite(weights) & (weights > 0)).all():
-        wrong = weights[~(np.isfinite(weights) & (weights > 0))]
-        faults.append(f"weights: {wrong.size} are not above 0, first {wrong[0]:g}; drop these respondents")
-    if not frame.columns.is_unique or not frame.shape[1]:
-        twice = ", ".join(map(repr, frame.columns[frame.columns.duplicated()])) or "no column at all"
-        faults.append(f"variables: {twice}; each needs a name of its own")
-    if faults:
-        raise WaageError(f"{where}: {'; '.join(faults)}")
-    return posterior, weights
-
-
-def _coded(column: pd.Series) -> tuple[str, list[str], np.ndarray, np.ndarray]:
-    """Return kind, levels, answers (m, levels) and a mask of the m respondents who answered."""
-    seen = column.notna().to_numpy()
-    given = column[seen]
-    if not len(given):
-        raise WaageError(f"profile_types: variable {column.name!r} has no answers; leave it out")
-    if pd.api.types.is_numeric_dtype(column):  # bool is one of them
-        numbers = given.to_numpy(dtype=float)
-        if not np.isfinite(numbers).all():
-            raise WaageError(f"profile_types: variable {column.name!r} has infinite values; make them missing")
-        binary = np.isin(numbers, (0, 1)).all()
-        return ("binary", ["yes"], numbers[:, None], seen) if binary else ("numeric", [""], numbers[:, None], seen)
-    if not (isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.infer_dtype(given) in ("string", "boolean")):
-        raise WaageError(
-            f"profile_types: variable {column.name!r} is {column.dtype} with {given.iloc[0]!r}; numbers, bool, text or "
-            "category are understood: cast it to text for shares by level"
-        )
-    levels = given.astype("category").cat.remove_unused_categories()
-    answers = levels.cat.codes.to_numpy()[:, None] == np.arange(len(levels.cat.categories))
-    return "categorical", [str(level) for level in levels.cat.categories], answers.astype(float), seen
-
-
-def _cells(
-    posterior: np.ndarray, weights: np.ndarray, answers: np.ndarray, share: bool, confidence: float
-) -> dict[str, np.ndarray]:
-    """Return the figures of one variable, each of shape (K * levels,), type by type."""
-    # SciPy takes half a second to load; who only reads a stored table does not need it.
-    from scipy.stats import t as student
-
-    people = len(answers)
-    once = people / max(people - 1, 1)  # with one respondent all variances are 0, and nothing can be said
-    base, of_base = _mean(weights, answers)
-    variance = np.average((answers - base) ** 2, axis=0, weights=weights) * once
-    sd = np.where(np.ptp(answers, axis=0) > 0, np.sqrt(variance), np.nan)  # all alike: no difference to speak of
-    everyone, same = weights / weights.sum(), np.ones(len(base))
-    figures: dict[str, list[np.ndarray]] = {}
-    for k in range(posterior.shape[1]):
-        with np.errstate(divide="ignore", invalid="ignore"):  # an empty type, an answer nobody gave: NaN
-            value, of_value = _mean(weights * posterior[:, k], answers)
-            rest, of_rest = _mean(weights * (1 - posterior[:, k]), answers)
-            inside, outside = (weights * part / (weights @ part) for part in (posterior[:, k], 1 - posterior[:, k]))
-            kish = 1 / (inside**2).sum()
-            freedom = max(kish - 1, 1) if kish == kish else 1
-            # Under the null the pooled variance is right however few gave the answer, where the linearised one
-            # collapses (nobody in the type: 0); with unequal variances only the linearised one is. The larger holds.
-            pooled = sd**2 * ((inside - outside) ** 2).sum()
-            statistic = (value - rest) / np.sqrt(np.maximum(once * ((of_value - of_rest) ** 2).sum(axis=0), pooled))
-
-            def bounds(influence: np.ndarray, members: np.ndarray, value=value, freedom=freedom):
-                error = np.sqrt(once * (influence**2).sum(axis=0))
-                if share:
-                    return _share_bounds(value, error, 1 / (members**2).sum(), confidence)
-                half = student.ppf((1 + confidence) / 2, freedom) * error
-                return value - half, value + half
-
-            ratio = np.where(share & (base > 0), value / base, np.nan)
-            index = [100 * end / base for end in bounds(of_value - ratio * of_base, inside - everyone)]
-            apart = [(end - base) / sd for end in bounds(of_value - of_base, inside - everyone)]
-            rows = (value, *bounds(of_value, inside), 100 * ratio, *(end + 0 * ratio for end in index))
-            rows += ((value - base) / sd, *apart, same * posterior[:, k].sum(), same * kish, statistic)
-        rows += (2 * student.sf(np.abs(statistic), freedom), base)
-        for name, numbers in zip((*_FIGURES, "base"), rows, strict=True):
-            figures.setdefault(name, []).append(numbers)
-    order = (*_FIGURES[:3], "base", *_FIGURES[3:])
-    return {name: np.concatenate(figures[name]) for name in order}
-
-
-def _mean(weights: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weighted means, shape (levels,), and each respondent's influence on them, shape (m, levels)."""
-    mean = weights @ answers / weights.sum()
-    return mean, weights[:, None] * (answers - mean) / weights.sum()
-
-
-def _share_bounds(share: np.ndarray, error: np.ndarray, size: float, confidence: float):
-    """Return Wilson's interval with the n at which a share has this error, `size` at most."""
-    # Where nearly all or none gave the answer, the linearised error is too small, or 0.
-    share = np.clip(np.nan_to_num(share), 0, 1)
-    implied = np.where(error > 1e-9, share * (1 - share) / np.maximum(error, 1e-9) ** 2, size)
-    size = np.nan_to_num(np.minimum(implied, size))
-    return wilson(share * size, size, confidence)
-
-
-def _q_values(p: pd.Series) -> pd.Series:
-    from scipy.stats import false_discovery_control
-
-    tested = p.notna()
-    q = pd.Series(np.nan, index=p.index)
-    if tested.any():
-        q[tested] = false_discovery_control(p[tested])
-    return q
+    for _, part in table.groupby(["variable", "level"], sort=False):
+        # A type with too few answers to a variable is hidden, whatever the level.
+        hidden = mask_small(part, "n", min_cell=min_cell)["n"].isna()
+        figures = part[list(_FIGURES)]
+        parts.append(part.assign(**figures.mask(hidden, axis=0)))
+    table = pd.concat(parts).sort_index()
+    return Profiles(table.assign(q=q_values(table["p"])), tuple(names), confidence)
 
 
 def _draw_heatmap(

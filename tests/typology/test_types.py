@@ -232,7 +232,7 @@ def test_the_report_reads_well_in_both_languages(types, typed, language):
     import matplotlib.pyplot as plt
 
     said = [findings.first_finding(types, language), findings.origin(types, language)]
-    said += [findings.customers_finding(typed, language), findings.conformal_finding(types, language)]
+    said += [findings.customers_finding(types, typed, language), findings.conformal_finding(types, language)]
     tables = [chapters.types_table(types, language), chapters.sample_table(types, language)]
     tables += chapters.choice_tables(types, language) + chapters.quality_tables(types.typing, language)
     tables += chapters.customers_tables(typed, language)
@@ -244,7 +244,8 @@ def test_the_report_reads_well_in_both_languages(types, typed, language):
     assert ("Haltung" if language == "de" else "Attitude") in said[0]
     for draw in (
         lambda: typology.plot_types(types, typed, language=language),
-        lambda: typology.plot_outcomes(types, language),
+        lambda: typology.outcomes_parts(types, language),
+        lambda: typology.type_pictures(types, language),
         lambda: typology.plot_typing(types.typing, language),
         lambda: types.profiles.plot_heatmap(language=language, labels=types.survey.labels(language)),
     ):
@@ -253,14 +254,17 @@ def test_the_report_reads_well_in_both_languages(types, typed, language):
         plt.close("all")
 
 
-def test_tables_have_their_keys_and_hide_small_groups(types, typed):
+def test_tables_have_their_keys_and_hide_small_groups(types, typed, tables):
     report = typology.typing_report(types, typed)
     assert not report.duplicated(["part", "item", "measure"]).any()
     assert not types.profiles.table.duplicated(["type", "variable", "level"]).any()
-    shares = typed.shares.assign(customers=[900.0, 594.0, 6.0], assigned=[900, 597, 3], unclear=[4, 100, 2])
-    table = chapters.customers_tables(type(typed)(typed.table, shares, typed.bands, typed.drift, typed.history))[0]
-    assert (table["Customers"] == "hidden").sum() == 2, "the smallest, and one that would give it away"
-    assert table.iloc[0]["of these unclear"] == "hidden"
+    large = typology.type_customers(types, tables, AS_OF, ZONE, min_cell=600)
+    assert large.shares.customers.isna().sum() >= 2, "the smallest, and one that would give it away"
+    assert large.shares.unclear.isna().all() and large.bands.customers.isna().any()
+    report = typology.typing_report(types, large)
+    hidden = report[(report.part == "shares") & (report.measure == "customers")]
+    assert hidden.value.isna().sum() >= 2
+    assert "hidden" in chapters.customers_tables(large)[0]["Customers"].tolist()
 
 
 def test_outcomes_are_corrected_with_the_types_own_uncertainty(types):

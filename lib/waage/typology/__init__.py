@@ -5,23 +5,24 @@
 `profile_types`, `outcomes_by_type`, `behaviour`, `fit_typing`, `assign`.
 """
 
-from waage.typology.assignment import assign, drift, expected_shares, settle
+from waage.typology.assignment import assign, drift, expected_shares
 from waage.typology.behaviour import behaviour
 from waage.typology.chapters import (
     against_truth,
     chapter,
     choice_tables,
     customers_tables,
-    plot_outcomes,
+    outcomes_parts,
     plot_typing,
     quality_tables,
     sample_table,
+    type_pictures,
     types_table,
 )
 from waage.typology.choice import choose_k
 from waage.typology.classes import Classes, fit_classes
 from waage.typology.customers import type_customers, typing_report, with_probability
-from waage.typology.findings import conformal_finding, customers_finding, first_finding, origin, warnings
+from waage.typology.findings import conformal_finding, customers_finding, first_finding, listed, origin, warnings
 from waage.typology.outcomes import outcomes_by_type
 from waage.typology.plots import plot_types
 from waage.typology.profiles import profile_types
@@ -51,10 +52,11 @@ __all__ = [
     "fit_classes",
     "fit_typing",
     "kept_model",
+    "listed",
     "origin",
     "outcomes_by_type",
+    "outcomes_parts",
     "person_behaviour",
-    "plot_outcomes",
     "plot_types",
     "plot_typing",
     "prepare_sample",
@@ -64,8 +66,8 @@ __all__ = [
     "remember",
     "reopen",
     "sample_table",
-    "settle",
     "type_customers",
+    "type_pictures",
     "types_table",
     "typing_report",
     "warnings",

@@ -164,7 +164,9 @@ class DuckDBEngine:
             empty = [name for name, n in filled.items() if not n and name not in ids]
             return table.mutate(**{name: ibis.null("float64") for name in empty})
         except duckdb.Error as error:
-            raise WaageError(f"{path} cannot be read as Parquet or CSV (save sheets as CSV): {_first_line(error)[:200]}") from None
+            raise WaageError(
+                f"{path} cannot be read as Parquet or CSV (save sheets as CSV): {_first_line(error)[:200]}"
+            ) from None
 
     def write(
         self, table: ir.Table | pd.DataFrame, path: Path, key: tuple[str, ...], unique: bool = False

@@ -22,7 +22,7 @@ from waage.typology.chapters import (
 from waage.typology.choice import choose_k
 from waage.typology.classes import Classes, fit_classes
 from waage.typology.customers import type_customers, typing_report, with_probability
-from waage.typology.findings import conformal_finding, customers_finding, first_finding, listed, origin, warnings
+from waage.typology.findings import conformal_finding, customers_finding, first_finding, origin, warnings
 from waage.typology.outcomes import outcomes_by_type
 from waage.typology.plots import plot_types
 from waage.typology.profiles import profile_types
@@ -52,7 +52,6 @@ __all__ = [
     "fit_classes",
     "fit_typing",
     "kept_model",
-    "listed",
     "origin",
     "outcomes_by_type",
     "outcomes_parts",

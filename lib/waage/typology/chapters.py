@@ -20,11 +20,13 @@ _CHAPTERS = {
         "Types of customers",
         "Types come from answers (motives, attitudes, interests) of the interviewed alone; age, spend and channel take "
         "no part and only describe. They are another cut than the segments: a segment says what somebody did, a type "
-        "what somebody looks for. Shares are weighted to everybody in the customer file, those who have not ordered yet included.",
+        "what somebody looks for. Shares are weighted to everybody in the customer file, those who have not ordered "
+        "yet included.",
         "Kundentypen",
         "Typen entstehen allein aus Antworten (Motive, Einstellungen, Interessen) der Befragten; Alter, Umsatz und "
         "Kanal wirken nicht mit und beschreiben nur. Sie schneiden anders als die Segmente: Ein Segment sagt, was "
-        "jemand tat, ein Typ, was jemand sucht. Anteile sind auf die ganze Kundendatei gewichtet, auch auf die, die noch nicht bestellt haben.",
+        "jemand tat, ein Typ, was jemand sucht. Anteile sind auf die ganze Kundendatei gewichtet, auch auf die, die "
+        "noch nicht bestellt haben.",
     ),
     "profiles": (
         "What sets the types apart",
@@ -33,7 +35,8 @@ _CHAPTERS = {
         "cleared of respondents who are sorted into the wrong one.",
         "Was die Typen unterscheidet",
         "Index 150: anderthalbmal so viele wie unter allen Befragten. Skalen zählen als Zustimmung (die zwei "
-        "zustimmenden Antworten). Nur was farbig ist, darf gesagt werden (höchstens 5 % Fehlalarme erwartet). Was an der Suche "
+        "zustimmenden Antworten). Nur was farbig ist, darf gesagt werden (höchstens 5 % Fehlalarme erwartet). Was an "
+        "der Suche "
         "nach Typen nicht teilnahm, ist um Befragte bereinigt, die dem falschen zugeordnet sind.",
     ),
     "outcomes": (
@@ -55,7 +58,8 @@ _CHAPTERS = {
         "out.",
         "Wie viele Typen, und gibt es sie?",
         "Kleiner ist besser bei BIC, SABIC und ICL (BIC plus doppelte Entropie). Stabilität: Die Klassen werden an "
-        "Zufallsstichproben der Befragten neu angepasst, danach werden alle neu zugeordnet. Typisierung: wie gut Verhalten die "
+        "Zufallsstichproben der Befragten neu angepasst, danach werden alle neu zugeordnet. Typisierung: wie gut "
+        "Verhalten die "
         "Typen bei dieser Zahl findet. Darunter die Paare von Merkmalen, die stärker zusammenhängen, als die "
         "Typen erklären (Residuum über 3,84): Sie fragen fast dasselbe und zählen zusammen mehr als einmal. Paare von "
         "Auswahlen, die sich ausgleichen müssen, fehlen.",
@@ -70,12 +74,14 @@ _CHAPTERS = {
         "Can behaviour tell the type?",
         "Only behaviour from before the interview, nothing anybody answered; all figures for interviewed persons the "
         "model had not seen. The label itself is sometimes wrong, so no tool can agree with it more often than the "
-        "dashed line. *True type* estimates how often the type behind the label is found. The marked step has the lowest log-loss, which "
+        "dashed line. *True type* estimates how often the type behind the label is found. The marked step has the "
+        "lowest log-loss, which "
         "judges probabilities; the bars judge only the most probable type.",
         "Erkennt Verhalten den Typ?",
         "Nur Verhalten vor dem Interview, keine Antwort; alle Zahlen für Befragte, die das Modell nicht kannte. Die "
         "Zuordnung selbst ist manchmal falsch, daher kann kein Verfahren öfter mit ihr übereinstimmen als die "
-        "gestrichelte Linie. *Wahrer Typ* schätzt, wie oft der Typ hinter der Zuordnung getroffen wird. Die markierte Stufe hat den "
+        "gestrichelte Linie. *Wahrer Typ* schätzt, wie oft der Typ hinter der Zuordnung getroffen wird. Die "
+        "markierte Stufe hat den "
         "kleinsten Log-Loss, der Wahrscheinlichkeiten beurteilt; die Balken beurteilen nur den wahrscheinlichsten Typ.",
     ),
     "customers": (
@@ -161,8 +167,10 @@ _WORDS = {
     "shifted": ("another population", "andere Kundschaft"),
     "true_share": ("True share", "Wahrer Anteil"),
     "truth": (
-        "The survey finds {k} types, in truth there are {true}; {right} of the interviewed are in their true one (ARI {ari}).",
-        "Die Befragung findet {k} Typen, tatsächlich gibt es {true}; {right} der Befragten sind richtig zugeordnet (ARI {ari}).",
+        "The survey finds {k} types, in truth there are {true}; {right} of the interviewed are in their true one "
+        "(ARI {ari}).",
+        "Die Befragung findet {k} Typen, tatsächlich gibt es {true}; {right} der Befragten sind richtig zugeordnet "
+        "(ARI {ari}).",
     ),
     "truth_customers": (
         " Behaviour finds the true type of {known} of customers with orders (estimated above: {denoised}), and of "

@@ -85,9 +85,11 @@ _TEXTS = {
         "bauen.",
     ),
     "conformal": (
-        "Where one type is too bold a guess: sets that are to hold the type of 80% of respondents hold it for {coverage} "
+        "Where one type is too bold a guess: sets that are to hold the type of 80% of respondents hold it for "
+        "{coverage} "
         "of those not calibrated on, with {size} types on average; {single} have just one.",
-        "Wo ein einzelner Typ zu gewagt ist: Mengen, die den Typ von 80 % der Befragten enthalten sollen, enthalten ihn "
+        "Wo ein einzelner Typ zu gewagt ist: Mengen, die den Typ von 80 % der Befragten enthalten sollen, enthalten "
+        "ihn "
         "bei {coverage} derer, die nicht zum Kalibrieren dienten, im Mittel {size} Typen; {single} haben nur einen.",
     ),
     "customers": (
@@ -185,17 +187,18 @@ def describes_life(types: Types) -> bool:
     )
 
 
-def origin(types: "Types | Refused", language: str = "en") -> str:
-    """Return whether the types are new or those of an earlier day, and why there are so many; or why there are none."""
+def origin(types: "Types | Refused", cautions: Sequence[str], language: str = "en") -> list:
+    """Return, for display, where the types come from and why there are so many, and below it the warnings as a list."""
+    told = [style.say("\n".join(f"- {text}" for text in cautions))] if cautions else []
     if isinstance(types, Refused):
-        return types.reason
+        return told
     kept = _text("kept", language).format(
         day=style.day(types.as_of, language), n=style.number(types.fitted_on, language)
     )
     said = [types.choice.reason(language), _text("fresh", language) if types.fresh else kept]
     scales = types.survey.sample.style_reason(language)
     said.append(("Skalen " if language == "de" else "Scale items ") + scales + ".")
-    return " ".join([*said, types.agreement.sentence(language)])
+    return [style.say(" ".join([*said, types.agreement.sentence(language)])), *told]
 
 
 def warnings(types: "Types | Refused", force: bool, language: str = "en") -> list[str]:
@@ -241,11 +244,6 @@ def warnings(types: "Types | Refused", force: bool, language: str = "en") -> lis
     if types.typing.open:
         return [*said, _text("unseen", language).format(types=", ".join(blind))] if blind else said
     return [*said, types.typing.sentence(language, force), *([_text("forced", language)] if force else [])]
-
-
-def listed(texts: Sequence[str]) -> str:
-    """Return texts as a list in Markdown."""
-    return "\n".join(f"- {text}" for text in texts)
 
 
 def conformal_finding(types: Types, language: str = "en") -> str:

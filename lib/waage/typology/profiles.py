@@ -224,11 +224,12 @@ def _without_rare(variables: pd.DataFrame, least: int) -> pd.DataFrame:
         given = answers.sum(axis=0)
         if kind == "categorical":
             rare = {level for level, n in zip(levels, given, strict=True) if n < least}
-            column = column.astype(object).where(column.isna(), column.astype(str))
-            column = column.mask(column.isin(rare), "other")
-            rest = column.dropna().value_counts()
-            # "other" may be too small by itself; then it is nobody's answer.
-            column = column.mask(column.isin(rest.index[rest < least]))
+            if rare:
+                column = column.astype(object).where(column.isna(), column.astype(str))
+                column = column.mask(column.isin(rare), "other")
+                rest = column.dropna().value_counts()
+                # "other" may be too small by itself; then it is nobody's answer.
+                column = column.mask(column.isin(rest.index[rest < least]))
             if column.nunique() < 2:
                 continue
         elif len(answers) < least or (kind == "binary" and not least <= given[0] <= len(answers) - least):

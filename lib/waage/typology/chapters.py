@@ -230,11 +230,11 @@ def outcomes_parts(types: Types, language: str = "en", currency: str = "EUR") ->
         return [chapter("outcomes", language), style.say(types.outcomes.reason)]
     told = types.outcomes.table.groupby("outcome", sort=False)["n"].count()
     names = list(told.index[told > 0])
-    figure, axes = plt.subplots(1, len(names), figsize=(6.2 * len(names), 1.9 + 0.62 * len(types.names)), squeeze=False)
+    size = (max(4.6 * len(names), 8), 1.9 + 0.62 * len(types.names))
+    figure, axes = plt.subplots(1, len(names), figsize=size, squeeze=False, layout="constrained")
     for name, ax in zip(names, axes[0], strict=True):
         kind = "money" if name == "net_revenue" else "decimal"
         types.outcomes.plot(name, ax, language, kind=kind, currency=currency)
-    figure.tight_layout()
     plt.close(figure)
     return [chapter("outcomes", language), figure]
 

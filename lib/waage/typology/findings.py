@@ -19,6 +19,8 @@ from waage.typology.types import Types
 #: weighted respondents may miss what is known of all customers (judgements).
 APART, LEAST_STARTS, MOST_OFF = 0.3, 20, 0.1
 
+# Settings of a model by the names of the notebook's parameters.
+_SETTINGS = {"kinds": "active_items", "k": "n_types", "most": "most_types", "asked": "instrument"}
 _TEXTS = {
     "first": (
         "**{k} types of customers** {by}, from {n} respondents ({period}). The largest, {largest}, is "
@@ -207,7 +209,8 @@ def warnings(types: "Types | Refused", force: bool, language: str = "en") -> lis
         return [_text("none", language).format(why=types.reason)]
     said, survey = types.warnings(language), types.survey
     if types.changed:
-        said.append(_text("changed", language).format(names=", ".join(types.changed)))
+        names = ", ".join(_SETTINGS.get(name, name) for name in types.changed)
+        said.append(_text("changed", language).format(names=names))
     if types.settings["n_init"] < LEAST_STARTS:
         said.append(_text("starts", language).format(n=types.settings["n_init"], least=LEAST_STARTS))
     said += [

@@ -161,7 +161,7 @@ class Outcomes:
         ax.xaxis.set_major_formatter(lambda x, _: written(x))
         ax.grid(False, axis="y")
         ax.set_title(_TEXTS["title"][language == "de"].format(outcome=label or style.title(outcome, language)))
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), fontsize=9)
         return ax
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 
 from waage.errors import Refusal, Refused, WaageError, unless_refused
 from waage.typology.behaviour import blocks
@@ -218,6 +219,7 @@ def find_types(
         seed=seed,
         n_jobs=n_jobs,
     )
+    get_reusable_executor().shutdown(wait=True)  # idle workers would be told as leaks when the kernel ends
     if entry:
         choice = _same_ids(choice, Classes.from_dict(entry["choice"]["model"]))
     choice = choice.with_usefulness(_usefulness(survey, choice, seed))

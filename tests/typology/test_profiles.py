@@ -240,6 +240,19 @@ def test_the_heat_map_writes_every_cell_and_hides_what_is_hidden(case):
         profile_types(posterior, weights, frame, NAMES, min_cell=5000)
 
 
+def test_an_answer_that_all_or_none_of_a_type_gave_has_no_wider_interval_than_its_base():
+    rng = np.random.default_rng(4)
+    kind = rng.integers(0, 3, 900)
+    frame = pd.DataFrame({"all": (kind == 0).astype(float), "mixed": rng.integers(0, 2, 900).astype(float)})
+    table = profile_types(np.eye(3)[kind], np.ones(900), frame, NAMES).table.set_index(["type", "variable"])
+    for name in NAMES:
+        row = table.loc[(name, "all")]
+        assert row.difference_low < row.difference < row.difference_high
+        assert row.difference_high - row.difference_low < 0.35, "about four standard errors of the base"
+    width = table.difference_high - table.difference_low
+    assert (width.xs("all", level=1) < 1.5 * width.xs("mixed", level=1)).all()
+
+
 def test_what_few_said_is_nobodys_answer(case):
     posterior, weights, frame = case
     rare = pd.Series("city", frame.index, dtype=object)

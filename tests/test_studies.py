@@ -144,6 +144,13 @@ def test_completejourney_in_full_loses_nothing_and_comes_out_the_same_again(ship
     christmas = study.read("customer_orders").filter(lambda t: t.day == pd.Timestamp("2017-12-25").date())
     assert christmas.count().execute() == 0, "the shops were closed: days are cut in the right time zone"
 
+    # Demographics are no motives, and behaviour does not tell them: types stay in the survey.
+    report = study.read("typing_report").execute().set_index(["part", "item", "measure"]).value
+    assert report["choice", "4", "jaccard_low"] > 0.85 and report["sample", "", "usable"] == 801
+    assert not study.has("types") and study.read("customer_file").execute().type.isna().all()
+    page = (shipped / "reports" / "completejourney" / "02_rfm_typology.html").read_text(encoding="utf-8")
+    assert "these are groups of life situation, no motives" in page and "does not carry this typology" in page
+
     again = check_run(run(plan_run("completejourney")), shipped, "completejourney")
     for name, entry in first["notebooks"].items():
         assert entry["outputs"] == again["notebooks"][name]["outputs"], name

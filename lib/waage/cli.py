@@ -168,11 +168,16 @@ def _assign(study: "Study", file: str, out: str, columns: bool, force: bool) -> 
     barred = objectors(study.read("person_consents")) if study.has("person_consents") else None
     typed = new_customers.type_new_customers(customers, model, barred)
     written = study.engine.write(typed, target, ("person_id",))
-    shown = Table("type", "persons", "share", "of these unclear", box=None)
+    shown = Table("type", "persons", "share", "most probable", "of these unclear", box=None)
     found = study.engine.read(target)
     for row in assignment.expected_shares(found.filter(found.type.notnull()), model.types).itertuples():
-        shown.add_row(row.type, f"{row.customers:,.0f}", f"{row.share:.1%}", f"{row.unclear:,}")
+        shown.add_row(row.type, f"{row.customers:,.0f}", f"{row.share:.1%}", f"{row.assigned:,}", f"{row.unclear:,}")
     console.print(shown)
+    moved = assignment.drift(customers, found.filter(found.type.notnull()), model)
+    moved = moved[(moved.kind == "feature") & (moved.band == "shifted")].head(5)
+    if len(moved) and written.rows >= 100:
+        told = ", ".join(f"{row.name} (PSI {row.psi:.1f})" for row in moved.itertuples(index=False))
+        console.print(f"[yellow]unlike the customers the model was trained on:[/] {escape(told)}")
     untyped = int(found.type.isnull().sum().execute())
     without = f"; {untyped:,} object to profiling and have no type" if untyped else ""
     console.print(f"{written.rows:,} persons, model of {model.as_of}: {escape(str(target))}{without}")

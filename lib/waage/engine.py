@@ -156,11 +156,17 @@ class DuckDBEngine:
         try:
             if path.suffix.lower() != ".csv":
                 return self.connection.read_parquet(path)
-            # Ids are texts: leading zeros survive.
-            ids = [name for name in pd.read_csv(path, nrows=0, sep=None, engine="python") if name.endswith("_id")]
-            return self.connection.read_csv(path, types=dict.fromkeys(ids, "VARCHAR"))
+            # Ids are texts: leading zeros survive. A column of nothing is a text to the sniffer, and a number to us.
+            texts = self.connection.read_csv(path, all_varchar=True)
+            ids = dict.fromkeys([name for name in texts.columns if name.endswith("_id")], "VARCHAR")
+            table = self.connection.read_csv(path, types=ids)
+            filled = table.agg(**{name: table[name].count() for name in table.columns}).to_pyarrow().to_pylist()[0]
+            empty = [name for name, n in filled.items() if not n and name not in ids]
+            return table.mutate(**{name: ibis.null("float64") for name in empty})
         except duckdb.Error as error:
-            raise WaageError(f"{path} cannot be read as Parquet or CSV: {_first_line(error)}") from None
+            raise WaageError(
+                f"{path} cannot be read as Parquet or CSV (save sheets as CSV): {_first_line(error)[:200]}"
+            ) from None
 
     def write(
         self, table: ir.Table | pd.DataFrame, path: Path, key: tuple[str, ...], unique: bool = False

@@ -228,9 +228,20 @@ def _cells(
 
             ratio = np.where(share & (base > 0), value / base, np.nan)
             index = [100 * end / base for end in inside_data(bounds(of_value - ratio * of_base, own - everyone))]
-            apart = [(end - base) / sd for end in bounds(of_value - of_base, own - everyone)]
+            ends = bounds(of_value, own)
+            apart = [end - value for end in bounds(of_value - of_base, own - everyone)]
+            if share:
+                # Near 0 and 1 the base varies more than the type's share, and Wilson's n of their difference means
+                # nothing: there the wider of the two errors holds.
+                half = student.ppf((1 + confidence) / 2, freedom) * np.sqrt(
+                    once * ((of_value - of_base) ** 2).sum(axis=0)
+                )
+                edge = (np.minimum(value, 1 - value) * kish) < _EDGE
+                wide = [np.minimum(ends[0] - value, -half), np.maximum(ends[1] - value, half)]
+                apart = [np.where(edge, other, end) for other, end in zip(wide, apart, strict=True)]
+            apart = [(end + value - base) / sd for end in apart]
             size = given[0][:, k].sum()
-            rows = (value, *inside_data(bounds(of_value, own)), base, 100 * ratio, *(end + 0 * ratio for end in index))
+            rows = (value, *inside_data(ends), base, 100 * ratio, *(end + 0 * ratio for end in index))
             rows += ((value - base) / sd, *apart, same * size, same * kish, statistic)
         cases = given[0][:, k] @ answers if share else np.nan * same
         rows += (2 * student.sf(np.abs(statistic), freedom), cases, error, sd)
@@ -239,6 +250,7 @@ def _cells(
     return {name: np.concatenate(numbers) for name, numbers in figures.items()}
 
 
+_EDGE = 5  # effective respondents who gave, or did not give, an answer; below it its share lies near 0 or 1
 _COLUMNS = ("value", "low", "high", "base", "index", "index_low", "index_high")
 _COLUMNS += ("difference", "difference_low", "difference_high", "n", "effective_n", "statistic", "p")
 _COLUMNS += ("cases", "error", "sd")

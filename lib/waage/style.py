@@ -168,6 +168,8 @@ LABELS = {
     "lifecycle": ("lifecycle", "Lebensphase"),
     "hidden": ("hidden", "verdeckt"),
     "type": ("type", "Typ"),
+    "types": ("types of customers", "Kundentypen"),
+    "satisfaction": ("satisfaction", "Zufriedenheit"),
     "first_order": ("First order, recent", "Erste Bestellung, kürzlich"),
     # what a page or a card shows
     "segments": ("segments", "Segmente"),

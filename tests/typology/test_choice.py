@@ -57,7 +57,7 @@ def test_noise_is_constructed():
     answers = pd.DataFrame(rng.integers(0, 2, (400, 8)).astype(float)).add_prefix("b")
     choice = choose_k(answers, dict.fromkeys(answers, "binary"), ks=(2, 3), **FAST)
     assert choice.verdict == "constructed" and choice.rule in ("unstable", "small")
-    assert choice.sentence().startswith("WARNING, constructed types") and "One single group" in choice.sentence()
+    assert choice.sentence().startswith("WARNING, constructed types") and "one single group" in choice.sentence()
     assert choice.sentence("de").startswith("WARNUNG, konstruierte Typen")
     assert choice.summary.ari < 0.5 and choice.warnings()[0] == choice.sentence()
     kmeans = compare_kmeans(answers, dict.fromkeys(answers, "binary"), choice.classes, n_init=5)

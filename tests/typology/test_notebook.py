@@ -104,8 +104,14 @@ def test_types_are_found_written_kept_and_given_to_new_customers(study, shop, tm
             new.rename(columns={"person_id": "persn_id"}), tmp_path / "c.csv"
         ),
     }
+    wrong["category_home has values up to 37: shares lie between 0 and 1"] = write(
+        new.assign(category_home=37.0), tmp_path / "e.csv"
+    )
+    wrong["the file holds no customer"] = write(new.head(0), tmp_path / "f.parquet")
     (tmp_path / "broken.parquet").write_text("no parquet")
-    wrong["frequency holds string, not numbers"] = write(new.assign(frequency="many"), tmp_path / "d.parquet")
+    wrong["frequency holds 'many', no number: write numbers with a decimal point"] = write(
+        new.assign(frequency="many"), tmp_path / "d.parquet"
+    )
     for words, file in wrong.items():
         refused = waage("assign", "small", file)
         assert refused.exit_code == 1 and words in " ".join(refused.output.split()), (words, refused.output)

@@ -198,8 +198,7 @@ def test_missing_answers_constants_and_kinds(case):
     result = profile_types(posterior, weights, frame, NAMES)
     table = result.table.set_index(["variable", "level", "type"]).sort_index()
     assert table.loc[("mean", "", "planners"), "n"] == pytest.approx(posterior[300:, 0].sum())
-    assert table.loc[["same", "never"], ["p", "q", "statistic"]].isna().all(axis=None)
-    assert table.loc["same", "value"].to_numpy() == pytest.approx(1) and (table.loc["never", "value"] == 0).all()
+    assert not {"same", "never"} & set(result.table["variable"]), "nobody who said otherwise: nothing to tell"
     first = result.table[(result.table["type"] == "planners") & (result.table["variable"] == "stage")]
     assert list(first["level"]) == ["c", "b", "a"]
 
@@ -237,8 +236,34 @@ def test_the_heat_map_writes_every_cell_and_hides_what_is_hidden(case):
     assert len(unsure) == (result.table["q"] >= 0.05).sum()
     with pytest.raises(WaageError, match="neither 'index' nor 'z'"):
         result.plot_heatmap(measure="p")
-    with pytest.raises(Refusal, match="every cell is hidden"):
-        profile_types(posterior, weights, frame, NAMES, min_cell=5000).plot_heatmap()
+    with pytest.raises(Refusal, match="no variable has 5000 respondents"):
+        profile_types(posterior, weights, frame, NAMES, min_cell=5000)
+
+
+def test_an_answer_that_all_or_none_of_a_type_gave_has_no_wider_interval_than_its_base():
+    rng = np.random.default_rng(4)
+    kind = rng.integers(0, 3, 900)
+    frame = pd.DataFrame({"all": (kind == 0).astype(float), "mixed": rng.integers(0, 2, 900).astype(float)})
+    table = profile_types(np.eye(3)[kind], np.ones(900), frame, NAMES).table.set_index(["type", "variable"])
+    for name in NAMES:
+        row = table.loc[(name, "all")]
+        assert row.difference_low < row.difference < row.difference_high
+        assert row.difference_high - row.difference_low < 0.35, "about four standard errors of the base"
+    width = table.difference_high - table.difference_low
+    assert (width.xs("all", level=1) < 1.5 * width.xs("mixed", level=1)).all()
+
+
+def test_what_few_said_is_nobodys_answer(case):
+    posterior, weights, frame = case
+    rare = pd.Series("city", frame.index, dtype=object)
+    rare.iloc[:40], rare.iloc[40:52], rare.iloc[52:55] = "village", "houseboat, with Anna", "lighthouse"
+    few = pd.Series(np.nan, frame.index).mask(np.arange(len(frame)) < 12, 1.0)
+    table = profile_types(posterior, weights, frame.assign(home=rare, few=few), NAMES).table
+    assert set(table[table.variable == "home"].level) == {"city", "village"}, "12 and 3 are too few even together"
+    assert "few" not in set(table.variable)
+    rare.iloc[52:75] = "lighthouse"
+    table = profile_types(posterior, weights, frame.assign(home=rare), NAMES).table
+    assert set(table[table.variable == "home"].level) == {"city", "village", "other"}
 
 
 def test_bars_show_the_surest_statements_or_say_that_there_are_none(case):

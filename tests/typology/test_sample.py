@@ -192,7 +192,7 @@ def test_faults_are_named_together(prepare):
     extra = responses[responses["item"] == "q2"].assign(item="q22")
     with pytest.raises(WaageError) as fault:
         prepare(pd.concat([responses, extra]))
-    assert "item 'q22' is not in the table items" in str(fault.value)
+    assert "item 'q22' (300 answers) is not in the table items" in str(fault.value)
     assert "item 'q1' has 1 answers outside 1 to 5, such as 7" in str(fault.value)
     with pytest.raises(WaageError, match="did you mean 'q1'"):
         prepare(survey(300), active=["q1x"])

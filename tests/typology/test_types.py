@@ -11,7 +11,7 @@ from ibis.util import gen_name
 from sklearn.metrics import adjusted_rand_score
 
 from waage import typology
-from waage.errors import Refusal, unless_refused
+from waage.errors import Refusal, WaageError, unless_refused
 from waage.typology import chapters, findings
 from waage.typology.survey import read_survey
 from waage.typology.types import find_types, kept_model, remember, reopen
@@ -111,6 +111,44 @@ def test_at_most_four_types_below_500_respondents(lazy):
     assert any("at most 4 types" in text for text in survey.sample.warnings())
 
 
+def test_a_number_of_types_that_cannot_be_is_a_fault(survey):
+    with pytest.raises(WaageError, match="types are 2 to 8"):
+        find_types(survey, AS_OF, k=9, **QUICK)
+
+
+def test_another_instrument_is_no_survey_for_types(tables):
+    with pytest.raises(Refusal, match=r"instrument 'typologie' \(did you mean 'typology'\?\); there are typology"):
+        read_survey(tables, AS_OF, instrument="typologie", time_zone=ZONE)
+
+
+def test_customers_nobody_spoke_for_are_named(lazy, shop):
+    frames = unified(shop)
+    stage = frames["rfm"].set_index("person_id").lifecycle
+    frames["responses"] = frames["responses"][frames["responses"].source_id.map(stage) != "lead"]
+    survey = read_survey(lazy(frames), AS_OF, time_zone=ZONE)
+    assert "lead" in set(survey.base.unheard.level) and "lead" not in survey.base.margins["stage"]
+    assert survey.base.unheard.set_index("trait").share["stage"] == pytest.approx((stage == "lead").mean())
+    only = frames["responses"].source_id.map(stage) == "lapsed"
+    frames["responses"] = shop["responses"][shop["responses"].source_id.map(stage) == "lapsed"].assign(weight=np.nan)
+    if only.sum() and frames["responses"].source_id.nunique() >= 300:
+        with pytest.raises(Refusal, match="less than half"):
+            read_survey(lazy(frames), AS_OF, time_zone=ZONE)
+
+
+def test_a_kept_model_types_by_the_shares_it_learned(types, lazy, shop):
+    """A channel that is new today, or one that went, changes no column of a model from before."""
+    frames = unified(shop)
+    frames["customer_orders"] = frames["customer_orders"].replace({"channel": {"app": "application"}})
+    stored = remember(None, types)
+    changed = lazy(frames)
+    again = find_types(read_survey(changed, AS_OF, time_zone=ZONE), AS_OF, stored=stored, **QUICK)
+    assert not again.fresh and again.survey.channels == types.survey.channels
+    assert typology.type_customers(again, changed, AS_OF, ZONE).persons == len(shop["truth"])
+    without = {name: table for name, table in changed.items() if name != "order_lines"}
+    with pytest.raises(Refusal, match="of which the study knows nothing any more"):
+        typology.type_customers(again, without, AS_OF, ZONE)
+
+
 def test_types_are_those_that_were_put_in(types, shop):
     true = shop["truth"].set_index("person_id").type[types.survey.persons.to_numpy()]
     assert types.choice.k == 3 and types.choice.verdict == "natural" and types.fresh
@@ -128,7 +166,7 @@ def test_a_kept_model_says_the_same_and_holds_until_asked(types, survey, tables,
     np.testing.assert_allclose(again.posterior, types.posterior, atol=1e-12)
     there = typology.type_customers(again, tables, AS_OF, ZONE)
     pd.testing.assert_frame_equal(typology.typing_report(again, there), typology.typing_report(types, typed))
-    assert "hold until new ones are asked for" in findings.origin(again)
+    assert "hold until new ones are asked for" in findings.origin(again, [])[0].data
     assert find_types(survey, AS_OF, stored=stored, refit=True, **QUICK).fresh
     other = find_types(survey, AS_OF, stored=stored, **QUICK | {"k": 2})
     assert other.fresh and other.choice.k == 2
@@ -231,8 +269,8 @@ def test_behaviour_that_says_nothing_closes_the_gate(lazy):
 def test_the_report_reads_well_in_both_languages(types, typed, language):
     import matplotlib.pyplot as plt
 
-    said = [findings.first_finding(types, language), findings.origin(types, language)]
-    said += [findings.customers_finding(typed, language), findings.conformal_finding(types, language)]
+    said = [findings.first_finding(types, language), findings.origin(types, ["!"], language)[0].data]
+    said += [findings.customers_finding(types, typed, language), findings.conformal_finding(types, language)]
     tables = [chapters.types_table(types, language), chapters.sample_table(types, language)]
     tables += chapters.choice_tables(types, language) + chapters.quality_tables(types.typing, language)
     tables += chapters.customers_tables(typed, language)
@@ -244,7 +282,8 @@ def test_the_report_reads_well_in_both_languages(types, typed, language):
     assert ("Haltung" if language == "de" else "Attitude") in said[0]
     for draw in (
         lambda: typology.plot_types(types, typed, language=language),
-        lambda: typology.plot_outcomes(types, language),
+        lambda: typology.outcomes_parts(types, language),
+        lambda: typology.type_pictures(types, language),
         lambda: typology.plot_typing(types.typing, language),
         lambda: types.profiles.plot_heatmap(language=language, labels=types.survey.labels(language)),
     ):
@@ -253,14 +292,17 @@ def test_the_report_reads_well_in_both_languages(types, typed, language):
         plt.close("all")
 
 
-def test_tables_have_their_keys_and_hide_small_groups(types, typed):
+def test_tables_have_their_keys_and_hide_small_groups(types, typed, tables):
     report = typology.typing_report(types, typed)
     assert not report.duplicated(["part", "item", "measure"]).any()
     assert not types.profiles.table.duplicated(["type", "variable", "level"]).any()
-    shares = typed.shares.assign(customers=[900.0, 594.0, 6.0], assigned=[900, 597, 3], unclear=[4, 100, 2])
-    table = chapters.customers_tables(type(typed)(typed.table, shares, typed.bands, typed.drift, typed.history))[0]
-    assert (table["Customers"] == "hidden").sum() == 2, "the smallest, and one that would give it away"
-    assert table.iloc[0]["of these unclear"] == "hidden"
+    large = typology.type_customers(types, tables, AS_OF, ZONE, min_cell=600)
+    assert large.shares.customers.isna().sum() >= 2, "the smallest, and one that would give it away"
+    assert large.shares.unclear.isna().all() and large.bands.customers.isna().any()
+    report = typology.typing_report(types, large)
+    hidden = report[(report.part == "shares") & (report.measure == "customers")]
+    assert hidden.value.isna().sum() >= 2
+    assert "hidden" in chapters.customers_tables(large)[0]["Customers"].tolist()
 
 
 def test_outcomes_are_corrected_with_the_types_own_uncertainty(types):

@@ -5,17 +5,18 @@
 `profile_types`, `outcomes_by_type`, `behaviour`, `fit_typing`, `assign`.
 """
 
-from waage.typology.assignment import assign, drift, expected_shares, settle
+from waage.typology.assignment import assign, drift, expected_shares
 from waage.typology.behaviour import behaviour
 from waage.typology.chapters import (
     against_truth,
     chapter,
     choice_tables,
     customers_tables,
-    plot_outcomes,
+    outcomes_parts,
     plot_typing,
     quality_tables,
     sample_table,
+    type_pictures,
     types_table,
 )
 from waage.typology.choice import choose_k
@@ -53,8 +54,8 @@ __all__ = [
     "kept_model",
     "origin",
     "outcomes_by_type",
+    "outcomes_parts",
     "person_behaviour",
-    "plot_outcomes",
     "plot_types",
     "plot_typing",
     "prepare_sample",
@@ -64,8 +65,8 @@ __all__ = [
     "remember",
     "reopen",
     "sample_table",
-    "settle",
     "type_customers",
+    "type_pictures",
     "types_table",
     "typing_report",
     "warnings",

@@ -118,7 +118,7 @@ def calibration(Q: np.ndarray, P: np.ndarray, w: np.ndarray, bins: int = 10, lea
     return curve.assign(predicted=curve.predicted / curve.weight, observed=curve.observed / curve.weight)
 
 
-def by_type(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str]) -> pd.DataFrame:
+def by_type(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str], min_cell: int = 0) -> pd.DataFrame:
     """Return precision, recall and lift of each type against the label.
 
     Returns
@@ -126,7 +126,7 @@ def by_type(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str]) -
     DataFrame
         type, share (of labels), predicted_share, precision and recall with _low and _high (Wilson, on effective
         counts, because weights cost precision), f1, lift_top_decile (share of the type among the tenth most probable
-        over its share in all; what a campaign gets).
+        over its share in all; what a campaign gets). Types with fewer labels than `min_cell` are hidden.
     """
     effective = w.sum() ** 2 / (w**2).sum() / w.sum()
     table, total = confusion(Q, P, w), w.sum()
@@ -143,7 +143,10 @@ def by_type(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str]) -
         top = float(inside @ (label[order] == k)) / inside.sum()
         row["lift_top_decile"] = top / row["share"] if row["share"] else np.nan
         rows.append(row)
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    few = np.bincount(label, minlength=len(types)) < min_cell
+    found.loc[few, found.columns.drop("type")] = np.nan
+    return found
 
 
 def paired_bootstrap(

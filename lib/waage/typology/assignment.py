@@ -23,8 +23,6 @@ from waage.typology.typing_model import Scale, TypingModel, require_features
 BANDS = {"sure": 0.7, "likely": 0.5}
 #: PSI below the first is stable, below the second worth a look, above it another population (Siddiqi 2006).
 DRIFT = (0.1, 0.25)
-#: A type changes only if the new one leads the old by this much in two runs (a judgement, against flicker).
-LEAD = 0.15
 #: Respondents the overall mix counts for in a channel's prior (a judgement).
 PRIOR_WEIGHT = 50
 
@@ -158,44 +156,12 @@ def drift(features: ir.Table, types: ir.Table, model: TypingModel, *, history: s
             rows.append((kind, name if kind == "feature" else model.types[int(name[2:]) - 1], value))
     found = pd.DataFrame(rows, columns=["kind", "name", "psi"])
     found["band"] = np.select([found.psi < DRIFT[0], found.psi < DRIFT[1]], ["stable", "look"], "shifted")
+    found["band"] = found.band.where(found.psi.notna())
     return found.sort_values(["psi", "name"], ascending=[False, True], ignore_index=True)
 
 
-def settle(now: ir.Table, before: ir.Table | None, names: Sequence[str]) -> ir.Table:
-    """Return the types to act on, which change only after the new one has led clearly in two runs.
-
-    Parameters
-    ----------
-    now : ibis table
-        As `assign` returns it.
-    before : ibis table or None
-        What this function returned in the last run.
-    names : sequence of str
-        Types, in the order of p_1..p_K.
-
-    Returns
-    -------
-    ibis table
-        person_id, type, challenger (the likeliest type where it leads the held one by more than `LEAD`; it takes over
-        if it does so again). Persons not seen before have their likeliest type.
-    """
-    nobody = ibis.null("string")
-    if before is None:
-        return now.select("person_id", type=now.type, challenger=nobody)
-    both = now.left_join(before.select("person_id", held=before.type, ahead=before.challenger), "person_id")
-    p = [both[f"p_{k + 1}"] for k in range(len(names))]
-    held = ibis.cases(*((both.held == name, value) for name, value in zip(names, p, strict=True)))
-    leads = (ibis.greatest(*p) - held > LEAD).fill_null(False)
-    taken = both.held.isnull() | (leads & (both.ahead == both.type).fill_null(False))
-    return both.select(
-        "person_id",
-        type=ibis.ifelse(taken, both.type, both.held),
-        challenger=ibis.ifelse(leads & ~taken, both.type, nobody),
-    )
-
-
 def channel_priors(
-    P: np.ndarray, w: np.ndarray, channel: Sequence[str | None], weight: float = PRIOR_WEIGHT
+    P: np.ndarray, w: np.ndarray, channel: Sequence[str | None], weight: float = PRIOR_WEIGHT, min_cell: int = 30
 ) -> dict[str, tuple[float, ...]]:
     """Return the mix of types by channel among respondents, drawn towards the overall mix where they are few.
 
@@ -208,12 +174,15 @@ def channel_priors(
     channel : sequence of str or None, length n
     weight : float
         Respondents the overall mix counts for.
+    min_cell : int
+        `min_cell_survey`: a channel of fewer respondents has no prior of its own, which would tell their answers.
     """
     overall = w @ P / w.sum()
     w = w / w.mean()
     known = pd.Series(list(channel), dtype=object).reset_index(drop=True)
     found = {}
-    for name in sorted(known.dropna().unique()):
+    counts = known.value_counts()
+    for name in sorted(counts.index[counts >= min_cell]):
         mine = (known == name).to_numpy()
         mix = (w[mine] @ P[mine] + weight * overall) / (w[mine].sum() + weight)
         found[str(name)] = tuple(map(float, mix / mix.sum()))

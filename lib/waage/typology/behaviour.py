@@ -24,6 +24,7 @@ BLOCKS = {
         *("views_per_visit", "searches_per_visit", "carts_per_visit", "opens", "clicks", "scans"),
     ),
 }
+SHARE = "share, 0 to 1"
 _LABELS = {
     "recency_days": ("Days since the last order", "Tage seit der letzten Bestellung"),
     "frequency": ("Orders", "Bestellungen"),
@@ -53,6 +54,11 @@ _LABELS = {
     "crm_stage": ("Lifecycle", "Lebensphase"),
     "crm_age": ("Age", "Alter"),
     "crm_channel": ("Main channel", "Hauptkanal"),
+    "stage": ("lifecycle stage", "Lebensphase"),
+    "age": ("age", "Alter"),
+    "channel": ("main channel", "Hauptkanal"),
+    "orders": ("number of orders", "Zahl der Bestellungen"),
+    "revenue": ("revenue", "Umsatz"),
 }
 #: From this local hour on it is evening.
 EVENING = 18
@@ -149,6 +155,19 @@ def feature_label(name: str, language: str = "en") -> str:
         if name.startswith(key):
             return _LABELS[key][at].format(style.label(name.removeprefix(key), language))
     return _LABELS[name][at] if name in _LABELS else style.title(name, language)
+
+
+def unit(name: str) -> str:
+    """Return what a feature is counted in; the window is all orders until the day, or a year of events."""
+    if name in ("recency_days", "tenure_days"):
+        return "days"
+    if name.endswith("_share") or name.startswith(("category_", "channel_")):
+        return SHARE
+    if name in ("monetary", "order_value", "item_price"):
+        return "money"
+    if name in ("visits", "opens", "clicks", "scans"):
+        return "number in 365 days"
+    return "number"
 
 
 def blocks(columns: Iterable[str]) -> dict[str, tuple[str, ...]]:

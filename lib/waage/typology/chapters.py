@@ -1,7 +1,5 @@
 """Chapters of the report on types and tables as readers see them, in English and German."""
 
-from datetime import date
-
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -9,8 +7,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from waage import style
-from waage.errors import Refusal, Refused
-from waage.privacy import mask_small
+from waage.errors import Refused
+from waage.typology.active import MAXDIFF
 from waage.typology.behaviour import feature_label
 from waage.typology.customers import TypedCustomers
 from waage.typology.findings import stands_out, survey_shares
@@ -19,25 +17,27 @@ from waage.typology.typing import Typing
 
 _CHAPTERS = {
     "types": (
-        "Types: what customers want",
+        "Types of customers",
         "Types come from answers (motives, attitudes, interests) of the interviewed alone; age, spend and channel take "
         "no part and only describe. They are another cut than the segments: a segment says what somebody did, a type "
-        "what somebody looks for. Shares are weighted to all customers.",
-        "Typen: was Kunden wollen",
+        "what somebody looks for. Shares are weighted to everybody in the customer file, those who have not ordered "
+        "yet included.",
+        "Kundentypen",
         "Typen entstehen allein aus Antworten (Motive, Einstellungen, Interessen) der Befragten; Alter, Umsatz und "
         "Kanal wirken nicht mit und beschreiben nur. Sie schneiden anders als die Segmente: Ein Segment sagt, was "
-        "jemand tat, ein Typ, was jemand sucht. Anteile sind auf alle Kunden gewichtet.",
+        "jemand tat, ein Typ, was jemand sucht. Anteile sind auf die ganze Kundendatei gewichtet, auch auf die, die "
+        "noch nicht bestellt haben.",
     ),
     "profiles": (
         "What sets the types apart",
         "Index 150: half as many again as among all interviewed. Scale items count as agreement (the two agreeing "
-        "answers). Only what is coloured may be said (false discovery rate 5%). What is not an answer is drawn towards "
-        "100, because types are known with error: what stands out does, what does not may still differ.",
+        "answers). Only what is coloured may be said (false discovery rate 5%). What took no part in finding types is "
+        "cleared of respondents who are sorted into the wrong one.",
         "Was die Typen unterscheidet",
         "Index 150: anderthalbmal so viele wie unter allen Befragten. Skalen zählen als Zustimmung (die zwei "
-        "zustimmenden Antworten). Nur was farbig ist, darf gesagt werden (5 % falsche Entdeckungen). Was keine Antwort "
-        "ist, liegt zu nah an 100, weil Typen mit Fehlern bekannt sind: Was auffällt, fällt auf; was nicht auffällt, "
-        "kann sich dennoch unterscheiden.",
+        "zustimmenden Antworten). Nur was farbig ist, darf gesagt werden (höchstens 5 % Fehlalarme erwartet). Was an "
+        "der Suche "
+        "nach Typen nicht teilnahm, ist um Befragte bereinigt, die dem falschen zugeordnet sind.",
     ),
     "outcomes": (
         "What the types are worth, and how content they are",
@@ -53,13 +53,16 @@ _CHAPTERS = {
         "How many types, and are they there?",
         "Lower is better for BIC, SABIC and ICL (BIC plus twice the entropy). Stability: the classes are fitted to "
         "resamples of the interviewed, and everybody is sorted again. Typing: how well behaviour finds the types at "
-        "that number. Below it the pairs of items that the types explain least; above 3.84 the two ask much the same "
-        "and together count for more than one.",
+        "that number. Below it the pairs of items that go together more than the types explain (residual above 3.84): "
+        "they ask much the same, and together count for more than one. Pairs of choices, which must add up, are left "
+        "out.",
         "Wie viele Typen, und gibt es sie?",
         "Kleiner ist besser bei BIC, SABIC und ICL (BIC plus doppelte Entropie). Stabilität: Die Klassen werden an "
-        "gezogene Stichproben der Befragten neu angepasst und alle neu zugeordnet. Typisierung: wie gut Verhalten die "
-        "Typen bei dieser Zahl findet. Darunter die Paare von Merkmalen, die die Typen am wenigsten erklären; über "
-        "3,84 fragen beide fast dasselbe und zählen zusammen mehr als einmal.",
+        "Zufallsstichproben der Befragten neu angepasst, danach werden alle neu zugeordnet. Typisierung: wie gut "
+        "Verhalten die "
+        "Typen bei dieser Zahl findet. Darunter die Paare von Merkmalen, die stärker zusammenhängen, als die "
+        "Typen erklären (Residuum über 3,84): Sie fragen fast dasselbe und zählen zusammen mehr als einmal. Paare von "
+        "Auswahlen, die sich ausgleichen müssen, fehlen.",
     ),
     "sample": (
         "Who was asked, and for whom they stand",
@@ -71,21 +74,25 @@ _CHAPTERS = {
         "Can behaviour tell the type?",
         "Only behaviour from before the interview, nothing anybody answered; all figures for interviewed persons the "
         "model had not seen. The label itself is sometimes wrong, so no tool can agree with it more often than the "
-        "dashed line. *De-noised* is the estimated share of true types found.",
+        "dashed line. *True type* estimates how often the type behind the label is found. The marked step has the "
+        "lowest log-loss, which "
+        "judges probabilities; the bars judge only the most probable type.",
         "Erkennt Verhalten den Typ?",
         "Nur Verhalten vor dem Interview, keine Antwort; alle Zahlen für Befragte, die das Modell nicht kannte. Die "
         "Zuordnung selbst ist manchmal falsch, daher kann kein Verfahren öfter mit ihr übereinstimmen als die "
-        "gestrichelte Linie. *Entrauscht* ist der geschätzte Anteil wahrer Typen, der getroffen wird.",
+        "gestrichelte Linie. *Wahrer Typ* schätzt, wie oft der Typ hinter der Zuordnung getroffen wird. Die "
+        "markierte Stufe hat den "
+        "kleinsten Log-Loss, der Wahrscheinlichkeiten beurteilt; die Balken beurteilen nur den wahrscheinlichsten Typ.",
     ),
     "customers": (
         "Every customer's type",
         "Computed from behaviour alone, for interviewed persons too: no answer leaves the workbench as a fact about "
         "one person. Sizes are summed probabilities; counting the most probable type would make large types larger. "
-        "Customers without orders have the mix of the channel they came by and are unclear, which is a legal value.",
+        "Customers without orders have the mix of the channel they came by and are unclear.",
         "Der Typ jedes Kunden",
         "Allein aus Verhalten berechnet, auch für Befragte: Keine Antwort verlässt die Werkbank als Tatsache über eine "
-        "Person. Größen sind summierte Wahrscheinlichkeiten; den wahrscheinlichsten Typ zu zählen machte große Typen "
-        "größer. Kunden ohne Bestellung haben die Mischung ihres Herkunftskanals und sind unklar, ein erlaubter Wert.",
+        "Person. Größen sind summierte Wahrscheinlichkeiten; den wahrscheinlichsten Typ zu zählen würde große Typen "
+        "überzeichnen. Kunden ohne Bestellung haben die Mischung ihres Herkunftskanals und gelten als unklar.",
     ),
     "truth": ("Types against the known truth", "", "Typen gegen die bekannte Wahrheit", ""),
 }
@@ -104,26 +111,30 @@ _WORDS = {
     "sabic": ("SABIC", "SABIC"),
     "aic": ("AIC", "AIC"),
     "icl": ("ICL", "ICL"),
-    "relative_entropy": ("Relative entropy", "Relative Entropie"),
+    "relative_entropy": ("Relative entropy", "Rel. Entropie"),
     "jaccard_low": ("Jaccard, weakest type", "Jaccard, schwächster Typ"),
     "ari": ("Global ARI", "Globaler ARI"),
     "usefulness": ("Typing, macro-F1", "Typisierung, Makro-F1"),
-    "starts": ("Best fit reached by starts", "Beste Anpassung in Starts"),
+    "starts": ("Starts with the best fit", "Starts mit bester Anpassung"),
     "of": ("{a} of {b}", "{a} von {b}"),
     "measure": ("Measure", "Kennzahl"),
+    "objectors": (
+        "of persons who object to profiling, left out before",
+        "von Personen, die Profilbildung ablehnen, vorher weggelassen",
+    ),
     "design_effect": ("design effect of the weights", "Designeffekt der Gewichte"),
-    "effective_n": ("respondents of an unweighted sample that say as much", "ungewichtete Befragte, die so viel sagen"),
-    "worst_margin": ("largest distance to a margin", "größter Abstand zu einem Rand"),
+    "effective_n": ("effective sample size", "effektive Stichprobengröße"),
+    "worst_margin": ("largest distance to a margin", "größte Abweichung von einer Randverteilung"),
     "item_a": ("Item", "Merkmal"),
     "item_b": ("goes together with", "hängt zusammen mit"),
     "residual": ("Residual", "Residuum"),
     "step": ("Step", "Stufe"),
     "accuracy": ("Right by the survey", "Richtig nach Befragung"),
-    "denoised_accuracy": ("De-noised", "Entrauscht"),
+    "denoised_accuracy": ("True type (estimate)", "Wahrer Typ (Schätzung)"),
     "macro_f1": ("Macro-F1", "Makro-F1"),
     "log_loss": ("Log-loss", "Log-Loss"),
     "gain_log_loss": ("Gain in log-loss", "Gewinn im Log-Loss"),
-    "precision": ("Precision", "Genauigkeit"),
+    "precision": ("Precision", "Präzision"),
     "recall": ("Recall", "Trefferquote"),
     "lift_top_decile": ("Lift in the top tenth", "Lift im obersten Zehntel"),
     "balanced_accuracy": ("Balanced accuracy", "Ausgewogene Genauigkeit"),
@@ -135,13 +146,13 @@ _WORDS = {
     "nested": ("Types fitted anew in each fold", "Typen in jedem Teil neu gefunden"),
     "base": ("Mix of types alone", "Mischung der Typen allein"),
     "feature": ("Behaviour", "Verhalten"),
-    "speaks_for": ("speaks most for or against", "spricht am meisten für oder gegen"),
-    "direction": ("more of it", "mehr davon"),
+    "speaks_for": ("tells most about", "sagt am meisten über"),
+    "direction": ("more of it speaks", "mehr davon spricht"),
     "for": ("for", "dafür"),
     "against": ("against", "dagegen"),
     "customers": ("Customers", "Kunden"),
     "share": ("Share", "Anteil"),
-    "revenue_share": ("Share of net revenue", "Anteil am Umsatz"),
+    "revenue_share": ("Share of net revenue, corrected", "Anteil am Umsatz, bereinigt"),
     "assigned": ("Most probable type", "Wahrscheinlichster Typ"),
     "unclear": ("of these unclear", "davon unklar"),
     "band": ("Band", "Band"),
@@ -156,8 +167,10 @@ _WORDS = {
     "shifted": ("another population", "andere Kundschaft"),
     "true_share": ("True share", "Wahrer Anteil"),
     "truth": (
-        "The survey finds {k} types, {true} are true; {right} of the interviewed are in their true one (ARI {ari}).",
-        "Die Befragung findet {k} Typen, {true} sind wahr; {right} der Befragten sind in ihrem wahren (ARI {ari}).",
+        "The survey finds {k} types, in truth there are {true}; {right} of the interviewed are in their true one "
+        "(ARI {ari}).",
+        "Die Befragung findet {k} Typen, tatsächlich gibt es {true}; {right} der Befragten sind richtig zugeordnet "
+        "(ARI {ari}).",
     ),
     "truth_customers": (
         " Behaviour finds the true type of {known} of customers with orders (estimated above: {denoised}), and of "
@@ -200,39 +213,69 @@ def choice_tables(types: Types, language: str = "en", most: int = 5) -> list[pd.
     table.insert(0, "k", chosen)
     counts = dict.fromkeys(("bic", "sabic", "aic", "icl"), "count")
     labels = types.survey.labels(language)
-    pairs = types.residuals.head(most).copy()
+    pairs = types.residuals
+    choices = pairs.item_a.str.startswith(MAXDIFF) & pairs.item_b.str.startswith(MAXDIFF)
+    pairs = pairs[(pairs.residual > 3.84) & (pairs.direction >= 0) & ~choices].drop(columns="direction").head(most)
     for side in ("item_a", "item_b"):
         pairs[side] = [labels.get(item, style.title(item, language)) for item in pairs[side]]
-    return [_table(table, language, smallest_share="share", **counts), _table(pairs, language)]
+    shown = [_table(table, language, smallest_share="share", **counts)]
+    return [*shown, _table(pairs, language)] if len(pairs) else shown
 
 
-def plot_outcomes(types: Types, language: str = "en", currency: str = "EUR") -> None:
-    """Draw one picture an outcome side by side; a Refusal where the data cannot carry them."""
+def outcomes_parts(types: Types, language: str = "en", currency: str = "EUR") -> list:
+    """Return the chapter on outcomes, for display: one picture an outcome, or why the data cannot carry any."""
     import matplotlib.pyplot as plt
 
     if isinstance(types.outcomes, Refused):
-        raise Refusal(types.outcomes.reason)
-    names = list(types.outcomes.table["outcome"].unique())
-    kinds = {"net_revenue": "money"}
-    figure, axes = plt.subplots(1, len(names), figsize=(6.2 * len(names), 1.9 + 0.62 * len(types.names)), squeeze=False)
+        return [chapter("outcomes", language), style.say(types.outcomes.reason)]
+    told = types.outcomes.table.groupby("outcome", sort=False)["n"].count()
+    names = list(told.index[told > 0])
+    size = (max(4.6 * len(names), 8), 1.9 + 0.62 * len(types.names))
+    figure, axes = plt.subplots(1, len(names), figsize=size, squeeze=False, layout="constrained")
     for name, ax in zip(names, axes[0], strict=True):
-        types.outcomes.plot(name, ax, language, kind=kinds.get(name, "decimal"), currency=currency)
-    figure.tight_layout()
+        kind = "money" if name == "net_revenue" else "decimal"
+        types.outcomes.plot(name, ax, language, kind=kind, currency=currency)
+    plt.close(figure)
+    return [chapter("outcomes", language), figure]
 
 
-def sample_table(types: Types, language: str = "en", min_cell: int = 10) -> pd.DataFrame:
-    """Return how questionnaires became the sample, and what weighting cost; numbers under `min_cell` are hidden."""
-    steps = types.survey.sample.summary(language)
-    few = (types.survey.sample.counts.respondents > 0) & (types.survey.sample.counts.respondents < min_cell)
-    hidden = f"< {min_cell}"
-    shown = [hidden if tiny else style.number(n, language) for n, tiny in zip(steps.respondents, few, strict=True)]
+def type_pictures(types: Types, language: str = "en") -> list:
+    """Return one picture a type, for display: its surest statements with intervals."""
+    import matplotlib.pyplot as plt
+
+    figures = []
+    for name in types.names:
+        figures.append(
+            types.profiles.plot_bars(name, None, language, labels=types.survey.labels(language), most=8).figure
+        )
+        plt.close(figures[-1])
+    return figures
+
+
+def sample_table(types: Types, language: str = "en") -> pd.DataFrame:
+    """Return how questionnaires became the sample, and what weighting cost.
+
+    Where a step is smaller than `min_cell_survey` only those in the sample are told: other steps would give it away.
+    """
+    steps, least = types.survey.sample.summary(language), types.min_cell
+    steps = steps.assign(key=types.survey.sample.counts.measure)
+    objectors = {"measure": _word("objectors", language), "respondents": types.survey.objectors, "key": "objectors"}
+    steps = pd.concat([steps, pd.DataFrame([objectors])], ignore_index=True)
+    few = (steps.respondents > 0) & (steps.respondents < least)
+    inside = ["answers", "duplicates", "broken_off", "straight_liners", "speeders"]
+    if few[steps.key.isin(inside)].any():
+        steps = steps[~steps.key.isin(inside)]
+    rows = [
+        (row.measure, f"< {least}" if 0 < row.respondents < least else style.number(row.respondents, language))
+        for row in steps.itertuples()
+        if row.key != "speeders" or types.survey.sample.timed
+    ]
     weights = types.survey.weights.summary
-    extra = [
+    rows += [
         (_word("design_effect", language), style.number(weights.design_effect, language, 2)),
         (_word("effective_n", language), style.number(weights.effective_n, language)),
         (_word("worst_margin", language), style.percent(weights.worst_margin, language, 1)),
     ]
-    rows = [*zip(steps.measure, shown, strict=True), *extra]
     return pd.DataFrame(rows, columns=[_word("measure", language), _word("respondents", language)])
 
 
@@ -270,22 +313,19 @@ def quality_tables(typing: Typing, language: str = "en") -> list[pd.DataFrame]:
     ]
 
 
-def customers_tables(typed: "TypedCustomers | Refused", language: str = "en", min_cell: int = 10) -> list:
-    """Return the sizes of types among all customers, how sure they are, and what has shifted; small groups hidden.
+def customers_tables(typed: "TypedCustomers | Refused", language: str = "en") -> list[pd.DataFrame]:
+    """Return the sizes of types among all customers, how sure they are, and what has shifted.
 
     Nothing where customers are not typed.
     """
     if not typed:
         return []
     names = ["type", "customers", "share", "revenue_share", "assigned", "unclear"]
-    sizes = mask_small(typed.shares[names], "customers", "share", "revenue_share", min_cell=min_cell)
-    for name in ("assigned", "unclear"):
-        sizes[name] = sizes[name].astype(float).mask((sizes[name] > 0) & (sizes[name] < min_cell))
+    sizes = typed.shares[names].copy()
     sizes["type"] = [style.title(name, language) for name in sizes["type"]]
-    counts = {"customers": "count", "assigned": "count", "unclear": "count"}
-    bands = mask_small(typed.bands, "customers", min_cell=min_cell)
+    bands = typed.bands.copy()
     bands["band"] = [_word("unclear_band" if name == "unclear" else name, language) for name in bands["band"]]
-    top = typed.drift.head(6)
+    top = typed.drift.dropna(subset="psi").head(6)
     named = [
         _word("probability", language).format(style.title(name, language))
         if kind == "probability"
@@ -293,6 +333,7 @@ def customers_tables(typed: "TypedCustomers | Refused", language: str = "en", mi
         for kind, name in zip(top["kind"], top["name"], strict=True)
     ]
     moved = pd.DataFrame({"name": named, "psi": top["psi"], "band": [_word(band, language) for band in top["band"]]})
+    counts = {"customers": "count", "assigned": "count", "unclear": "count"}
     return [
         _table(sizes, language, share="share", revenue_share="share", **counts),
         _table(bands, language, customers="count"),
@@ -367,16 +408,6 @@ def against_truth(
         chapter("truth", language),
         style.say(said),
         _table(table, language, survey_share="share", share="share", true_share="share"),
-    )
-
-
-def field_period(first: date, last: date, language: str = "en") -> str:
-    """Return the days of the interviews as one phrase."""
-    between = "bis" if language == "de" else "to"
-    return (
-        style.day(first, language)
-        if first == last
-        else f"{style.day(first, language)} {between} {style.day(last, language)}"
     )
 
 

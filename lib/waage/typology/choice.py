@@ -32,17 +32,21 @@ _TEXTS = {
     ),
     "constructed": (
         "WARNING, constructed types: not all of these {k} types come back in another sample of the same customers "
-        "(Jaccard {low} to {high}, global ARI {ari}).{one}{weak} They are a way to cut, not something that is there: "
+        "(Jaccard {low} to {high}, global ARI {ari}).{weak} They are a way to cut, not something that is there: "
         "do not tell stories about them.",
         "WARNUNG, konstruierte Typen: Nicht alle diese {k} Typen kehren in einer anderen Stichprobe derselben Kunden "
-        "wieder (Jaccard {low} bis {high}, globaler ARI {ari}).{one}{weak} Sie sind ein Schnitt, nichts Vorgefundenes; "
+        "wieder (Jaccard {low} bis {high}, globaler ARI {ari}).{weak} Sie sind ein Schnitt, nichts Vorgefundenes; "
         "keine Geschichten über sie erzählen.",
     ),
-    "weak": (" Weak: type {ids}.", " Schwach: Typ {ids}."),
-    "one": (
-        " One single group describes the answers better than any number of types (BIC).",
-        " Eine einzige Gruppe beschreibt die Antworten besser als jede Zahl von Typen (BIC).",
+    "one_only": (
+        "WARNING, constructed types: one single group describes the answers better than any number of types (BIC). The "
+        "{k} types are a way to cut, not something that is there: do not tell stories about them (Jaccard {low} to "
+        "{high}, global ARI {ari}).",
+        "WARNUNG, konstruierte Typen: Eine einzige Gruppe beschreibt die Antworten besser als jede Zahl von Typen "
+        "(BIC). Die {k} Typen sind ein Schnitt, nichts Vorgefundenes; keine Geschichten über sie erzählen (Jaccard "
+        "{low} bis {high}, globaler ARI {ari}).",
     ),
+    "weak": (" Weak: type {ids}.", " Schwach: Typ {ids}."),
     "best": (
         "{k} types: the lowest BIC among those whose smallest type has {share} and {persons} persons and that come "
         "back in other samples.",
@@ -56,6 +60,10 @@ _TEXTS = {
     "small": (
         "{k} types: the lowest BIC, but every number of types has one below {share} or {persons} persons.",
         "{k} Typen: der niedrigste BIC, aber jede Zahl von Typen hat einen unter {share} oder {persons} Personen.",
+    ),
+    "capped": (
+        " BIC was still falling: a larger sample might carry more types.",
+        " BIC fiel noch: Eine größere Stichprobe trüge vielleicht mehr Typen.",
     ),
     "overruled": (" Overruled: {k} types were asked for.", " Überstimmt: {k} Typen waren verlangt."),
     "alone": (
@@ -129,6 +137,8 @@ class Choice:
         at = language == "de"
         words = {"share": style.percent(self.min_share, language), "persons": style.number(self.min_persons, language)}
         text = _TEXTS[self.rule][at].format(k=self.recommended, **words)
+        if self.table.k[self.table.bic.idxmin()] == self.table.k.max() == self.recommended:
+            text += _TEXTS["capped"][at]
         return text if self.k == self.recommended else text + _TEXTS["overruled"][at].format(k=self.k)
 
     def sentence(self, language: str = "en") -> str:
@@ -138,13 +148,12 @@ class Choice:
         row = self.summary
         low, high, ari = (style.number(x, language, 2) for x in (mine.jaccard.min(), mine.jaccard.max(), row.ari))
         weak = mine.type[mine.jaccard < VALID].astype(str)
-        return _TEXTS[row.verdict][at].format(
+        return _TEXTS["one_only" if _one_is_best(self.table) else row.verdict][at].format(
             k=self.k,
             low=low,
             high=high,
             ari=ari,
             weak=_TEXTS["weak"][at].format(ids=", ".join(weak)) if len(weak) else "",
-            one=_TEXTS["one"][at] if _one_is_best(self.table) else "",
         )
 
     def warnings(self, language: str = "en") -> list[str]:

@@ -135,7 +135,8 @@ class Classes:
         Returns
         -------
         DataFrame
-            item_a, item_b, residual, largest first.
+            item_a, item_b, residual, largest first; direction: 1 or -1 where both items have an order and go together
+            more, or less, often than the classes explain, 0 where one is nominal.
 
         References
         ----------
@@ -159,8 +160,11 @@ class Classes:
         for b, of_b in enumerate(residuals):
             for a, of_a in enumerate(residuals[:b]):
                 both = (~answers[[names[a], names[b]]].isna()).all(axis=1).sum()
-                rows.append((names[a], names[b], ((of_a.T @ of_b) ** 2).sum() / both / (freedom[a] * freedom[b])))
-        table = pd.DataFrame(rows, columns=["item_a", "item_b", "residual"])
+                product = of_a.T @ of_b
+                ordered = "categorical" not in (self.items[names[a]]["kind"], self.items[names[b]]["kind"])
+                direction = int(np.sign(product[-1, -1])) if ordered else 0
+                rows.append((names[a], names[b], (product**2).sum() / both / (freedom[a] * freedom[b]), direction))
+        table = pd.DataFrame(rows, columns=["item_a", "item_b", "residual", "direction"])
         return table.sort_values("residual", ascending=False, ignore_index=True)
 
     def matched(self, earlier: "Classes") -> "Classes":

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from waage.errors import Refusal, WaageError, did_you_mean
 from waage.typology.class_model import TINY, Classes, coded, profile_hash, scaled
@@ -87,11 +88,11 @@ def fit_classes(
             f"{k} classes of {len(coding)} items have {n_parameters} parameters, more than the {len(answers)} "
             "respondents; ask for fewer classes or items"
         )
-    matrix, descriptor = _design(answers, coding)
+    matrix, blocks = _design(answers, coding)
     seeds = np.random.SeedSequence(seed).generate_state(n_init).tolist()
 
     def run(chosen: Sequence[int], **settings) -> list[tuple]:
-        settings |= {"measurement": descriptor}
+        settings |= {"measurement_params": {"blocks": blocks}}
         starts = Parallel(n_jobs=n_jobs)(delayed(_start)(k, matrix, weights, one, settings) for one in chosen)
         ended = [(*start, one) for start, one in zip(starts, chosen, strict=True) if start]
         return sorted((start for start in ended if _sound(start, answers, coding)), key=lambda start: -start[0])
@@ -129,9 +130,12 @@ def _start(k: int, matrix: np.ndarray, weights: np.ndarray, seed: int, settings:
     """Return log-likelihood, shares and StepMix' parameters of one start; None where a class died on the way."""
     from stepmix.stepmix import StepMix
 
-    model = StepMix(k, random_state=seed, n_init=1, progress_bar=0, verbose=0, **settings)
-    # A class that collapses divides by zero; StepMix would go on with NaN up to the last iteration.
-    with warnings.catch_warnings(), np.errstate(divide="raise", invalid="raise"):
+    from waage.typology.emission import ANSWERS
+
+    model = StepMix(k, measurement=ANSWERS, random_state=seed, n_init=1, progress_bar=0, verbose=0, **settings)
+    # A class that collapses divides by zero; StepMix would go on with NaN up to the last iteration. Matrices of this
+    # size gain nothing from threads, and their sums keep one order.
+    with warnings.catch_warnings(), np.errstate(divide="raise", invalid="raise"), threadpool_limits(1):
         warnings.simplefilter("ignore")
         try:
             model.fit(matrix, sample_weight=weights)
@@ -179,8 +183,8 @@ def _coding(answers: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, dict]:
 
 
 def _design(answers: pd.DataFrame, coding: Mapping[str, dict]) -> tuple[np.ndarray, dict]:
-    """Return StepMix' matrix and its description: one block a kind, categorical items one-hot from the beginning."""
-    blocks, descriptor = [], {}
+    """Return the answers as one matrix, and what is in it: kind to columns and columns an item, see `Answers`."""
+    parts, blocks = [], {}
     widest = max((len(code["levels"]) for code in coding.values() if "levels" in code), default=0)
     for kind in KINDS:
         of_kind = {item: code for item, code in coding.items() if code["kind"] == kind}
@@ -189,19 +193,14 @@ def _design(answers: pd.DataFrame, coding: Mapping[str, dict]) -> tuple[np.ndarr
         columns = np.column_stack([coded(answers, item, code) for item, code in of_kind.items()]).astype(float)
         if kind != "gaussian":
             columns[columns < 0] = np.nan
-        gaps = bool(np.isnan(columns).any())
-        extra = {}
+        width = 1
         if kind == "categorical":
             hot = (columns[..., None] == np.arange(widest)).astype(float)
             hot[np.isnan(columns)] = np.nan
-            columns = hot.reshape(len(hot), -1)
-            outcomes = sum(len(code["levels"]) for code in of_kind.values())
-            extra = {"integer_codes": False, "max_n_outcomes": widest, "total_outcomes": outcomes}
-        # sklearn's gaussian, behind the variant without gaps, adds 1e-6 to variances: the other one is exact.
-        name = "gaussian_diag_nan" if kind == "gaussian" else kind + "_nan" * gaps
-        descriptor[kind] = {"model": name, "n_columns": columns.shape[1], **extra}
-        blocks.append(columns)
-    return np.hstack(blocks), descriptor
+            columns, width = hot.reshape(len(hot), -1), widest
+        blocks[kind] = columns.shape[1], width
+        parts.append(columns)
+    return np.hstack(parts), blocks
 
 
 def _items(raw: Mapping, coding: Mapping[str, dict]) -> dict[str, dict]:

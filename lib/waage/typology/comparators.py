@@ -29,12 +29,12 @@ _SENTENCES = {
     ),
     "in_part": (
         "{method} agrees in part (ARI {ari}): the cores of the types are the same, their borders depend on the method.",
-        "{method} stimmt teilweise überein (ARI {ari}): Die Kerne der Typen sind gleich, ihre Grenzen hängen am "
-        "Verfahren.",
+        "{method} stimmt teilweise überein (ARI {ari}): Die Kerne der Typen sind gleich, ihre Grenzen hängen vom "
+        "Verfahren ab.",
     ),
     "differs": (
         "{method} finds other types (ARI {ari}): they depend on the method and are constructs.",
-        "{method} findet andere Typen (ARI {ari}): Sie hängen am Verfahren und sind Konstrukte.",
+        "{method} findet andere Typen (ARI {ari}): Sie hängen vom Verfahren ab und sind Konstrukte.",
     ),
 }
 

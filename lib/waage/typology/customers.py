@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from waage.errors import Refusal, Refused
+from waage.privacy import mask_small
 from waage.typology.assignment import BANDS, assign, drift, expected_shares
+from waage.typology.behaviour import feature_label
 from waage.typology.survey import person_behaviour
 from waage.typology.types import Types
 from waage.typology.typing_model import TypingModel
@@ -27,11 +29,14 @@ class TypedCustomers:
     ----------
     table : ibis table
         person_id, p_1..p_K, type, type_p (probability of that type), band (sure, likely, unclear).
+    persons : int
+        Rows of `table`.
     shares : DataFrame
-        type, customers (summed probability), share, assigned, unclear, net_revenue (of the window, by probability),
-        revenue_share; see `expected_shares`.
+        type, customers (summed probability), share, assigned, unclear, see `expected_shares`; revenue_share (customers
+        times the corrected mean of `Types.outcomes`, because a type assigned by behaviour is a mixture; NaN without);
+        column (the number of its p_). Groups under `min_cell` are hidden.
     bands : DataFrame
-        band, customers.
+        band, customers; the same.
     drift : DataFrame
         kind, name, psi, band; see `drift`.
     history : ibis table
@@ -39,6 +44,7 @@ class TypedCustomers:
     """
 
     table: ir.Table
+    persons: int
     shares: pd.DataFrame
     bands: pd.DataFrame
     drift: pd.DataFrame
@@ -46,7 +52,7 @@ class TypedCustomers:
 
 
 def type_customers(
-    types: Types, tables: Mapping[str, ir.Table], as_of: date, zone: str, *, force: bool = False
+    types: Types, tables: Mapping[str, ir.Table], as_of: date, zone: str, *, min_cell: int = 10, force: bool = False
 ) -> TypedCustomers:
     """Type everybody in `persons` by what they did until the day; answers take no part, for respondents either.
 
@@ -58,13 +64,16 @@ def type_customers(
     as_of : date
     zone : str
         Time zone of the study.
+    min_cell : int
+        Smallest group of customers that figures are told of.
     force : bool
         Type customers although behaviour does not carry the types.
 
     Raises
     ------
     Refusal
-        If there is no typing model, or behaviour does not carry the types and `force` is not set.
+        If there is no typing model, behaviour does not carry the types and `force` is not set, or the study has lost
+        tables the model was trained on.
     """
     if isinstance(types.typing, Refused):
         raise Refusal(types.typing.reason)
@@ -75,18 +84,38 @@ def type_customers(
     if "acquisition_channel" in tables["persons"].columns:
         came = tables["persons"].select("person_id", "acquisition_channel")
         features = features.left_join(came, "person_id").drop("person_id_right")
+    lacking = [feature_label(name) for name in model.scales if name not in features.columns]
+    if lacking:
+        raise Refusal(
+            f"nobody is typed: the model of {model.as_of} looks at {', '.join(lacking)}, of which the study knows "
+            "nothing any more; bring the table back, or find types anew with refit_types"
+        )
     features = features.cache()
     typed = with_probability(assign(features, model), model).cache()
-    known = typed.inner_join(tables["rfm"].select("person_id", "monetary"), "person_id")
-    spent = known.agg(**{f"r{i}": (known[f"p_{i + 1}"] * known.monetary.cast("float64")).sum().round(2)
-                         for i in range(len(model.types))}).to_pyarrow().to_pylist()[0]  # fmt: skip
     shares = expected_shares(typed, model.types)
-    shares["net_revenue"] = [float(spent[f"r{i}"] or 0) for i in range(len(model.types))]
-    shares["revenue_share"] = shares.net_revenue / shares.net_revenue.sum()
+    n = shares.customers.sum()
+    shares["revenue_share"] = _revenue_shares(types, shares)
+    shares["column"] = range(1, len(shares) + 1)
+    shares = mask_small(shares, "customers", "share", "revenue_share", min_cell=min_cell)
+    for name in ("assigned", "unclear"):
+        shares[name] = shares[name].astype(float)
+    clear = shares.assigned - shares.unclear
+    small = [(part > 0) & (part < min_cell) for part in (shares.assigned, shares.unclear, clear)]
+    shares.loc[small[0] | small[1] | small[2], "unclear"] = np.nan
+    shares.loc[small[0], "assigned"] = np.nan
     counted = typed.group_by("band").agg(customers=typed.count()).to_pyarrow().to_pandas().set_index("band")
     bands = counted.customers.reindex([*BANDS, UNCLEAR], fill_value=0).rename_axis("band").reset_index()
+    bands = mask_small(bands, "customers", min_cell=min_cell)
     history = features.filter(features.frequency > 0).select("person_id")
-    return TypedCustomers(typed, shares, bands, drift(features, typed, model), history)
+    return TypedCustomers(typed, round(n), shares, bands, drift(features, typed, model), history)
+
+
+def _revenue_shares(types: Types, shares: pd.DataFrame) -> np.ndarray:
+    if isinstance(types.outcomes, Refused):
+        return np.full(len(shares), np.nan)
+    means = types.outcomes.summary.query("outcome == 'net_revenue'").set_index("type")["mean"].reindex(shares.type)
+    worth = shares.customers.to_numpy() * means.to_numpy()
+    return worth / worth.sum()
 
 
 def with_probability(typed: ir.Table, model: TypingModel) -> ir.Table:
@@ -104,7 +133,13 @@ def typing_report(types: Types, typed: "TypedCustomers | Refused") -> pd.DataFra
         part (choice, ladder, typing, nested, type, conformal, calibration, sample, shares, bands, drift), item (number
         of types, step, type, tenth, feature; empty where there is one), measure, value, low, high.
     """
-    rows = [("sample", "", str(row.measure), row.respondents) for row in types.survey.sample.counts.itertuples()]
+    counts = types.survey.sample.counts
+    few = (counts.respondents > 0) & (counts.respondents < types.min_cell)
+    rows = [
+        ("sample", "", str(row.measure), row.respondents)
+        for row in counts[~few].itertuples()
+        if not few.any() or row.measure == "usable"
+    ]
     weights = types.survey.weights
     rows += [("sample", "", "design_effect", weights.design_effect), ("sample", "", "effective_n", weights.effective_n)]
     rows += [("sample", "", "fitted_on", types.fitted_on), ("sample", "", "agreement_kmeans", types.agreement.ari)]

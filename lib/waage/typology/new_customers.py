@@ -9,7 +9,7 @@ import pandas as pd
 
 from waage.errors import WaageError, did_you_mean
 from waage.typology.assignment import assign
-from waage.typology.behaviour import feature_label
+from waage.typology.behaviour import SHARE, feature_label, unit
 from waage.typology.customers import with_probability
 from waage.typology.typing_model import TypingModel
 
@@ -47,11 +47,9 @@ def wanted_columns(model: TypingModel) -> pd.DataFrame:
     DataFrame
         column, meaning; person_id first.
     """
-    rows = [
-        ("person_id", "one row a person"),
-        (CHANNEL, f"channel a person came by ({', '.join(model.priors) or 'any'})"),
-    ]
-    rows += [(name, feature_label(name)) for name in model.scales]
+    channels = ", ".join(model.priors) or "any"
+    rows = [("person_id", "one row a person"), (CHANNEL, f"channel a person came by ({channels})")]
+    rows += [(name, f"{feature_label(name)} ({unit(name)})") for name in model.scales]
     return pd.DataFrame(rows, columns=["column", "meaning"])
 
 
@@ -77,22 +75,31 @@ def type_new_customers(customers: ir.Table, model: TypingModel, barred: ir.Table
     WaageError
         Naming all columns that are missing or not numbers, and a person_id that is missing or occurs twice.
     """
+    spare = [name for name in customers.columns if name not in model.scales]
     faults = []
     if "person_id" not in customers.columns:
-        faults.append(f"person_id is missing{did_you_mean('person_id', customers.columns)}")
-    lacking = [name for name in model.scales if name not in customers.columns]
-    faults += [f"{name} ({feature_label(name)}) is missing{did_you_mean(name, customers.columns)}" for name in lacking]
-    present = [name for name in model.scales if name in customers.columns]
+        faults.append(f"person_id is missing{did_you_mean('person_id', spare)}")
     faults += [
-        f"{name} holds {customers[name].type()}, not numbers"
-        for name in present
-        if not customers[name].type().is_numeric()
+        f"{name} ({feature_label(name)}) is missing{did_you_mean(name, spare)}: add it, empty where nothing is known"
+        for name in model.scales
+        if name not in customers.columns
     ]
+    present = [name for name in model.scales if name in customers.columns]
+    for name in present:
+        if not customers[name].type().is_numeric():
+            value = customers.filter(customers[name].notnull()).limit(1)[name].execute()
+            faults.append(f"{name} holds {value.iloc[0]!r}, no number: write numbers with a decimal point" if len(value)
+                          else f"{name} holds {customers[name].type()}, no numbers")  # fmt: skip
     if faults:
-        raise WaageError(
-            "; ".join(faults)
-            + "; add the columns, empty where nothing is known (waage assign STUDY --columns lists them)"
-        )
+        raise WaageError("; ".join(faults) + "; waage assign STUDY --columns lists what is needed")
+    shares = [name for name in present if unit(name) == SHARE]
+    tops = customers.agg(rows=customers.count(), **{name: customers[name].max() for name in shares}).to_pyarrow()
+    row = tops.to_pylist()[0]
+    if not row.pop("rows"):
+        raise WaageError("the file holds no customer")
+    wrong = [f"{name} has values up to {value:g}" for name, value in row.items() if value is not None and value > 1]
+    if wrong:
+        raise WaageError(f"{'; '.join(wrong)}: shares lie between 0 and 1, not percent")
     customers = customers.mutate(person_id=customers.person_id.cast("string"))
     empty = int(customers.filter(customers.person_id.isnull()).count().execute())
     twice = customers.group_by("person_id").agg(n=customers.count())

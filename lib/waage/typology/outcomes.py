@@ -21,6 +21,9 @@ MOST_NEGATIVE = 1 / 3
 #: Classes of a numeric outcome in the ML fit. 10 flatten long tails, 50 fit noise (simulated, n = 2,000, K = 3).
 CLASSES = 20
 
+#: Share of resamples without a solution that the intervals may leave out. A judgement.
+MOST_LOST = 0.1
+
 _MOST_SINGULAR = 1e6  # condition of D: beyond it the inverse is rounding
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 _FIGURES = ("bch", "bch_low", "bch_high", "ml", "ml_low", "ml_high", "modal", "soft")
@@ -158,7 +161,7 @@ class Outcomes:
         ax.xaxis.set_major_formatter(lambda x, _: written(x))
         ax.grid(False, axis="y")
         ax.set_title(_TEXTS["title"][language == "de"].format(outcome=label or style.title(outcome, language)))
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), fontsize=9)
         return ax
 
 
@@ -235,12 +238,18 @@ def outcomes_by_type(
     classes = np.array([_classes(y, weights) for y in values.T])
     rng = np.random.default_rng(seed)
     steps = [_third_step(posterior, weights, values, classes, names, assignment)]
+    lost = 0
     for _ in range(resamples):
         rows = rng.integers(len(weights), size=len(weights))
         again = posterior[rows] if refit is None else np.asarray(refit(rows), dtype=float)
         if again.shape != posterior.shape:
             raise WaageError(f"outcomes_by_type: refit returned shape {again.shape} instead of {posterior.shape}")
-        steps.append(_third_step(again, weights[rows], values[rows], classes[:, rows], names, assignment))
+        try:
+            steps.append(_third_step(again, weights[rows], values[rows], classes[:, rows], names, assignment))
+        except Refusal:
+            lost += 1
+    if lost > MOST_LOST * resamples:
+        raise Refusal(f"outcomes_by_type: in {lost} of {resamples} resamples types cannot be told apart")
     D, shares, bch, counts, totals = (np.array(part) for part in zip(*steps, strict=True))
     found = _plain_figures(posterior, weights, values, names, assignment)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -259,6 +268,7 @@ def outcomes_by_type(
     columns = ["outcome", "type", *_FIGURES, "base", "n", "n_effective", "negative", "preferred"]
     table = pd.concat(parts)[columns]
     table["preferred"] = table["preferred"].where(table["n"].notna())
+    table["base"] = table["base"].where(table["outcome"].map(outcomes.notna().sum()) >= min_cell)
     return Outcomes(table, pd.DataFrame(D[0], names, names), refit is not None, confidence)
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _TEXTS = {
     "title": (
-        "Types of customers, and what they stand out by (index, all = 100)",
-        "Typen von Kunden, und wodurch sie auffallen (Index, alle = 100)",
+        "Types of customers, and what they stand out by",
+        "Kundentypen, und wodurch sie auffallen",
     ),
     "survey": ("Survey, weighted, with 95% interval", "Befragung, gewichtet, mit 95-%-Intervall"),
     "customers": ("All customers, from behaviour", "Alle Kunden, aus Verhalten"),
@@ -46,14 +46,15 @@ def plot_types(
         ax = plt.subplots(figsize=(13, 1.2 + 1.05 * len(shares)), layout="constrained")[1]
     places = np.arange(len(shares))
     shown = shares.share.fillna(0)
-    ax.barh(places, shown, height=0.5, color=style.ACCENT, label=_TEXTS["survey"][at])
+    ax.barh(places, shown, height=0.5, color="#8fbfc3", label=_TEXTS["survey"][at])
     ends = np.abs(shares[["share_low", "share_high"]].to_numpy().T - shares.share.to_numpy())
     ax.errorbar(shares.share, places, xerr=ends, fmt="none", ecolor=style.INK, elinewidth=1.2, capsize=3)
     if typed:
         ax.plot(
             typed.shares.share, places, "D", ms=7, mfc="white", mec=style.BRASS, mew=2, label=_TEXTS["customers"][at]
         )
-    right = float(np.nanmax([*shares.share_high, *(typed.shares.share if typed else [])])) * 1.2
+    ends = [end for end in (*shares.share_high, *(typed.shares.share if typed else [])) if not np.isnan(end)]
+    right = max(ends, default=1.0) * 1.2
     for place, row in zip(places, shares.itertuples(), strict=True):
         size = style.label("hidden", language) if np.isnan(row.share) else style.percent(row.share, language)
         ax.text(right, place, size, va="center", ha="right", weight="bold", fontsize=12)

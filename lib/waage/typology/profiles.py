@@ -1,7 +1,7 @@
 """Which answers and which behaviour a type shows more, or less, often than all respondents do."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pandas as pd
 from waage import style
 from waage.errors import Refusal, WaageError, did_you_mean
 from waage.privacy import mask_small
-from waage.profiles import profile_cells, q_values
+from waage.profiles import check_respondents, coded, profile_cells, q_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,6 +150,7 @@ def profile_types(
     variables: pd.DataFrame,
     names: Sequence[str],
     *,
+    corrected: Collection[str] = (),
     min_cell: int = 30,
     confidence: float = 0.95,
 ) -> Profiles:
@@ -157,8 +158,7 @@ def profile_types(
 
     A respondent counts in a type with survey weight times posterior probability. Of an active variable that
     reproduces the model's own parameter; of a passive one it stays too close to the base, because respondents
-    of other types are mixed in: a statement made is safe, one not made proves nothing. Means of outcomes belong
-    into `outcomes_by_type`, which corrects for that.
+    of other types are mixed in, unless it is among the `corrected`.
 
     Parameters
     ----------
@@ -171,9 +171,12 @@ def profile_types(
         categorical, one row a level (cast a rating to text to see its levels). Missing answers are left out of
         their variable.
     names : sequence of str, length K
+    corrected : collection of str
+        Passive variables, cleared of label errors by BCH, see `waage.profiles.profile_cells`.
     min_cell : int
-        `min_cell_survey`: a cell with fewer respondents is hidden, and the next smallest with it where the total
-        would give it away.
+        `min_cell_survey`: a type with fewer respondents to a variable is hidden there, and the next smallest with it
+        where the total would give it away; levels that fewer gave are joined to "other"; a variable that fewer
+        answered, or a yes or no that fewer gave, is left out.
     confidence : float
 
     Returns
@@ -196,7 +199,12 @@ def profile_types(
     Korn and Graubard (1998), Confidence intervals for proportions, Survey Methodology 24.
     Benjamini and Hochberg (1995), Controlling the false discovery rate, JRSS B 57.
     """
-    table = profile_cells(posterior, weights, variables, names, confidence=confidence, where="profile_types")
+    check_respondents(posterior, weights, variables, names, "profile_types")
+    variables = _without_rare(variables, min_cell)
+    corrected = [name for name in corrected if name in variables]
+    table = profile_cells(
+        posterior, weights, variables, names, corrected=corrected, confidence=confidence, where="profile_types"
+    )
     table = table[["type", "variable", "level", "kind", *_FIGURES[:3], "base", *_FIGURES[3:]]]
     parts = []
     for _, part in table.groupby(["variable", "level"], sort=False):
@@ -206,6 +214,30 @@ def profile_types(
         parts.append(part.assign(**figures.mask(hidden, axis=0)))
     table = pd.concat(parts).sort_index()
     return Profiles(table.assign(q=q_values(table["p"])), tuple(names), confidence)
+
+
+def _without_rare(variables: pd.DataFrame, least: int) -> pd.DataFrame:
+    """Join rare levels, and leave out variables of which what few said would be seen."""
+    kept = {}
+    for name, column in variables.items():
+        kind, levels, answers, _ = coded(column, "profile_types")
+        given = answers.sum(axis=0)
+        if kind == "categorical":
+            rare = {level for level, n in zip(levels, given, strict=True) if n < least}
+            if rare:
+                column = column.astype(object).where(column.isna(), column.astype(str))
+                column = column.mask(column.isin(rare), "other")
+                rest = column.dropna().value_counts()
+                # "other" may be too small by itself; then it is nobody's answer.
+                column = column.mask(column.isin(rest.index[rest < least]))
+            if column.nunique() < 2:
+                continue
+        elif len(answers) < least or (kind == "binary" and not least <= given[0] <= len(answers) - least):
+            continue
+        kept[name] = column
+    if not kept:
+        raise Refusal(f"profile_types: no variable has {least} respondents in more than one answer")
+    return pd.DataFrame(kept, index=variables.index)
 
 
 def _draw_heatmap(

@@ -237,7 +237,11 @@ def prepare_sample(
 def _codebook(items: ir.Table, instrument: str) -> pd.DataFrame:
     book = items.filter(items.instrument == instrument).execute().set_index("item").sort_index()
     if book.empty:
-        raise WaageError(f"items has no row of the instrument {instrument!r}; describe its items there")
+        known = sorted(items.instrument.execute().dropna().unique())
+        raise Refusal(
+            f"items has no row of the instrument {instrument!r}{did_you_mean(instrument, known)}; there are "
+            f"{', '.join(known) or 'none'}: types need a survey, named by the parameter instrument"
+        )
     return book.assign(reversed=book["best"].eq("min"))
 
 
@@ -262,7 +266,11 @@ def _read(responses, identity_map, customers, instrument: str, time_zone: str) -
 def _wide(long: pd.DataFrame, book: pd.DataFrame) -> pd.DataFrame:
     """Return one row a questionnaire and one column an item, missing codes as NaN; all faults together."""
     unknown = sorted(set(long["item"]) - set(book.index))
-    faults = [f"item {item!r} is not in the table items{did_you_mean(item, book.index)}" for item in unknown[:5]]
+    faults = [
+        f"item {item!r} ({(long['item'] == item).sum()} answers) is not in the table items: describe it in "
+        "sources/items.sql, or leave it out in sources/responses.sql"
+        for item in unknown[:5]
+    ]
     columns = {}
     for item, asked in book.iterrows():
         rows = long[long["item"] == item].drop_duplicates("response_id").set_index("response_id")

@@ -16,6 +16,8 @@ from waage.typology.classes import Classes, fit_classes
 HIGHLY_STABLE, VALID = 0.85, 0.75
 #: Prediction strength from which groups count as there (Tibshirani and Walther 2005); the global ARI's is a judgement.
 PREDICTION_STRENGTH, GLOBAL_ARI = 0.8, 0.8
+#: Types that more resamples than this leaves cannot carry have not come back (judgement).
+MOST_FITTED = 0.8
 
 
 def bootstrap_stability(
@@ -66,7 +68,9 @@ def bootstrap_stability(
         strength = float(np.mean([min(_strength(a, b), _strength(b, a)) for a, b in pairs]))
     means = jaccard.mean(axis=0)
     by_share, low = float(means @ model.shares), float(means.min())
-    if low >= HIGHLY_STABLE and ari >= GLOBAL_ARI and strength >= PREDICTION_STRENGTH:
+    if len(labels) < MOST_FITTED * n_bootstrap:
+        verdict = "constructed"
+    elif low >= HIGHLY_STABLE and ari >= GLOBAL_ARI and strength >= PREDICTION_STRENGTH:
         verdict = "natural"
     else:
         verdict = "reproducible" if low >= VALID else "constructed"

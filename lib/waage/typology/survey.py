@@ -1,7 +1,7 @@
 """The survey beside the shop's own data: who answered, what they did before, and whom they stand for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,8 @@ class Survey:
         Whose shares are columns of `behaviour`.
     objectors : int
         Questionnaires of persons who object to profiling, left out.
+    base_means : dict
+        orders and net_revenue per person of the customer base, to hold the weighted sample against.
     first_day, last_day : date
         Field period.
     asked : dict
@@ -64,6 +66,7 @@ class Survey:
     channels: tuple[str, ...]
     categories: tuple[str, ...]
     objectors: int
+    base_means: dict[str, float]
     first_day: date
     last_day: date
     asked: Mapping[str, Any]
@@ -96,7 +99,8 @@ class Survey:
             elif kind in ("binary", "nominal", "trait"):
                 found[item] = given.astype(float) if kind == "binary" else given.astype(object)
         traits = self.base.respondents.reindex(rows)
-        found |= {f"crm_{name}": traits[name] for name in traits if traits[name].nunique() > 1}
+        # Orders and revenue are told by behaviour, in their own units.
+        found |= {f"crm_{name}": traits[name] for name in ("stage", "age", "channel") if traits[name].nunique() > 1}
         done = self.behaviour.reindex(rows)
         found |= {name: done[name] for name in done}
         told = pd.DataFrame(found)
@@ -158,12 +162,14 @@ def read_survey(
         time_zone=time_zone,
     )
     usable = sample.respondents.loc[sample.active.index]
-    base = customer_base(tables["rfm"], _counting(tables, as_of), persons, usable.person_id, as_of)
+    orders = tables["customer_orders"].filter(tables["customer_orders"].day <= as_of)
+    base = customer_base(tables["rfm"], orders, persons, usable.person_id, as_of)
     known = usable[usable.person_id.notna()]
     # A day has no clock: what was ordered after the answers must not explain them.
     eve = ibis.memtable(pd.DataFrame({"person_id": known.person_id, "day": known.day - pd.Timedelta(days=1)}))
-    channels = levels(tables["customer_orders"], "channel")
-    categories = levels(tables["order_lines"], "category") if "order_lines" in tables else ()
+    channels, categories = levels(orders, "channel"), ()
+    if "order_lines" in tables:
+        categories = levels(tables["order_lines"].semi_join(orders, ["source", "order_id"]), "category")
     done = person_behaviour(tables, eve, channels, categories, time_zone).to_pyarrow().to_pandas()
     done = done.set_index("person_id").reindex(known.person_id).set_index(known.index)
     done = done.drop(columns=[name for name in done if done[name].nunique() < 2])
@@ -181,6 +187,7 @@ def read_survey(
         channels=channels,
         categories=categories,
         objectors=objectors,
+        base_means=_base_means(tables["rfm"]),
         first_day=usable.day.min().date(),
         last_day=usable.day.max().date(),
         asked={"instrument": instrument, "active": list(active), "scales": scales},
@@ -214,9 +221,10 @@ def person_behaviour(
     )
 
 
-def _counting(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
-    orders = tables["customer_orders"]
-    return orders.filter(orders.day <= as_of)
+def _base_means(rfm: ir.Table) -> dict[str, float]:
+    spent = rfm.monetary.cast("float64").fill_null(0.0)
+    row = rfm.agg(orders=rfm.frequency.fill_null(0).mean(), net_revenue=spent.mean()).to_pyarrow().to_pylist()[0]
+    return {name: float(value) for name, value in row.items()}
 
 
 def _outcomes(tables: Mapping[str, ir.Table], known: pd.DataFrame, as_of: date, time_zone: str) -> pd.DataFrame:
@@ -232,8 +240,3 @@ def _outcomes(tables: Mapping[str, ir.Table], known: pd.DataFrame, as_of: date, 
     said = asked.inner_join(said.group_by("person_id").agg(satisfaction=said.value.mean()), "person_id")
     told = said.select("response_id", "satisfaction").to_pyarrow().to_pandas().set_index("response_id")
     return found.join(told) if told.satisfaction.nunique() > 1 else found
-
-
-def with_behaviour(survey: Survey, columns: Sequence[str]) -> Survey:
-    """Return the survey with these columns of behaviour only; what is not there is missing."""
-    return replace(survey, behaviour=survey.behaviour.reindex(columns=list(columns)))

@@ -1,7 +1,7 @@
 """From a survey to types: found once, kept, and used until somebody asks for new ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 
-from waage.errors import Refusal, Refused, unless_refused
+from waage.errors import Refusal, Refused, WaageError, unless_refused
 from waage.typology.behaviour import blocks
 from waage.typology.choice import Choice, choose_k
 from waage.typology.class_model import Classes
@@ -18,7 +19,8 @@ from waage.typology.classes import fit_classes
 from waage.typology.comparators import Agreement, compare_kmeans
 from waage.typology.outcomes import Outcomes, outcomes_by_type
 from waage.typology.profiles import Profiles, profile_types
-from waage.typology.survey import Survey, read_survey, with_behaviour
+from waage.typology.sample import MOST_TYPES
+from waage.typology.survey import Survey, read_survey
 from waage.typology.typing import Typing, fit_typing, usefulness
 
 _KEPT = 6  # models of earlier reference days that are remembered (judgement: a year of changes every two months)
@@ -48,6 +50,8 @@ class Types:
         `min_cell_survey`.
     settings : dict
         What the model depends on; another setting is another model.
+    changed : tuple of str
+        Settings that made types be found anew although nobody asked for it.
     seed : int
     """
 
@@ -60,6 +64,7 @@ class Types:
     fresh: bool
     min_cell: int
     settings: Mapping[str, Any]
+    changed: tuple[str, ...]
     seed: int
 
     @property
@@ -75,7 +80,11 @@ class Types:
     @cached_property
     def profiles(self) -> Profiles:
         """Answers and behaviour by type."""
-        return profile_types(self.posterior, self.weights, self.survey.variables, self.names, min_cell=self.min_cell)
+        told = self.survey.variables
+        passive = [name for name in told if name not in self.choice.classes.items]
+        given = (self.posterior, self.weights, told, self.names)
+        found = unless_refused(profile_types, *given, corrected=passive, min_cell=self.min_cell)
+        return found or profile_types(*given, min_cell=self.min_cell)
 
     @cached_property
     def outcomes(self) -> "Outcomes | Refused":
@@ -184,10 +193,14 @@ def find_types(
     """
     sample = survey.sample
     ks = [number for number in sample.ks if number <= most]
-    if not ks or (k and k not in sample.ks):
+    if (k and not 2 <= k <= MOST_TYPES) or not 2 <= most <= MOST_TYPES:
+        raise WaageError(
+            f"n_types = {k or 0}, most_types = {most}: types are 2 to {MOST_TYPES} (n_types 0: the data choose)"
+        )
+    if k and k not in sample.ks:
         raise Refusal(
             f"{sample.n} respondents carry {sample.ks[0]} to {sample.ks[-1]} types, not {k or most}: "
-            "ask more people, or ask for another number of types"
+            "ask more people, or set n_types to fewer"
         )
     settings = {"kinds": dict(sample.kinds), "scales": sample.style, "k": k or 0, "most": most, "seed": seed}
     settings |= {"asked": survey.asked}
@@ -206,10 +219,11 @@ def find_types(
         seed=seed,
         n_jobs=n_jobs,
     )
+    get_reusable_executor().shutdown(wait=True)  # idle workers would be told as leaks when the kernel ends
     if entry:
         choice = _same_ids(choice, Classes.from_dict(entry["choice"]["model"]))
     choice = choice.with_usefulness(_usefulness(survey, choice, seed))
-    typing = unless_refused(_fit_typing, survey, choice.classes, as_of, n_init, seed)
+    typing = unless_refused(_fit_typing, survey, choice.classes, as_of, n_init, min_cell, seed)
     return Types(
         survey=survey,
         choice=choice,
@@ -220,6 +234,9 @@ def find_types(
         fresh=True,
         min_cell=min_cell,
         settings=settings,
+        changed=()
+        if refit or not entry
+        else tuple(name for name in settings if entry["settings"].get(name) != settings[name]),
         seed=seed,
     )
 
@@ -250,6 +267,8 @@ def reopen(
 def _kept(entry: Mapping[str, Any], survey: Survey, min_cell: int, seed: int) -> Types:
     choice = Choice.from_dict(entry["choice"])
     told = entry["typing"]
+    # Customers are typed by the shares that the model learned, whatever is sold today.
+    survey = replace(survey, channels=tuple(entry["channels"]), categories=tuple(entry["categories"]))
     typing = Refused(told["refused"]) if "refused" in told else Typing.from_dict(told)
     return Types(
         survey=survey,
@@ -261,6 +280,7 @@ def _kept(entry: Mapping[str, Any], survey: Survey, min_cell: int, seed: int) ->
         fresh=False,
         min_cell=min_cell,
         settings=entry["settings"],
+        changed=(),
         seed=seed,
     )
 
@@ -293,8 +313,9 @@ def _usefulness(survey: Survey, choice: Choice, seed: int) -> dict[int, float]:
     return found
 
 
-def _fit_typing(survey: Survey, classes: Classes, as_of: date, n_init: int, seed: int) -> Typing:
-    survey = with_behaviour(survey, [name for name in survey.behaviour if survey.behaviour[name].nunique() > 1])
+def _fit_typing(survey: Survey, classes: Classes, as_of: date, n_init: int, min_cell: int, seed: int) -> Typing:
+    if not len(survey.behaviour.columns):
+        raise Refusal("typing: the respondents' behaviour does not differ in anything that is known of them")
     X, rows, weights = survey.behaviour, survey.positions, survey.weights.weights
     sample, everybody = survey.sample, np.arange(survey.sample.n)
     unlinked = np.setdiff1d(everybody, rows)
@@ -321,6 +342,7 @@ def _fit_typing(survey: Survey, classes: Classes, as_of: date, n_init: int, seed
         channel=None if survey.acquisition is None else _texts(survey.acquisition),
         refit=label,
         as_of=str(as_of),
+        min_cell=min_cell,
     )
 
 

@@ -26,26 +26,30 @@ _TEXTS = {
     "open": (
         "Behaviour tells the type of {accuracy} of customers with orders as the survey does (largest type alone: "
         "{majority}); of their true type it tells about {denoised}.",
-        "Verhalten bestimmt den Typ von {accuracy} der Kunden mit Bestellungen so wie die Befragung (größter Typ "
+        "Das Verhalten bestimmt den Typ von {accuracy} der Kunden mit Bestellungen so wie die Befragung (größter Typ "
         "allein: {majority}); den wahren Typ trifft es bei etwa {denoised}.",
     ),
     "closed_f1": (
         "Behaviour does not carry this typology: macro-F1 {f1} against {majority_f1} for the largest type alone, "
-        "needed {needed}. The types stay with the survey; no customer is typed.",
-        "Verhalten trägt diese Typologie nicht: Makro-F1 {f1} gegenüber {majority_f1} für den größten Typ allein, "
-        "nötig wären {needed}. Die Typen bleiben in der Befragung; kein Kunde wird typisiert.",
+        "needed {needed}.",
+        "Das Verhalten trägt diese Typologie nicht: Makro-F1 {f1} gegenüber {majority_f1} für den größten Typ allein, "
+        "nötig wären {needed}.",
     ),
     "closed_log_loss": (
         "Behaviour does not carry this typology: its probabilities are no better than the overall mix of types "
-        "(log-loss {log_loss} against {base}). The types stay with the survey; no customer is typed.",
-        "Verhalten trägt diese Typologie nicht: Die Wahrscheinlichkeiten sind nicht besser als die Mischung aller "
-        "Typen (Log-Loss {log_loss} gegenüber {base}). Die Typen bleiben in der Befragung; kein Kunde wird typisiert.",
+        "(log-loss {log_loss} against {base}).",
+        "Das Verhalten trägt diese Typologie nicht: Die Wahrscheinlichkeiten sind nicht besser als die Mischung aller "
+        "Typen (Log-Loss {log_loss} gegenüber {base}).",
+    ),
+    "stays": (
+        " The types stay with the survey; no customer is typed.",
+        " Die Typen bleiben in der Befragung; kein Kunde wird typisiert.",
     ),
     "majority": ("Largest type", "Größter Typ"),
     "rfm": ("Recency, frequency, money", "Letzter Kauf, Häufigkeit, Umsatz"),
     "basket": ("+ basket", "+ Warenkorb"),
     "channel": ("+ channel and events", "+ Kanal und Ereignisse"),
-    "boosting": ("Boosted trees", "Geboostete Bäume"),
+    "boosting": ("Boosted trees", "Boosting-Bäume"),
     "ladder": ("Right type, share of respondents", "Richtiger Typ, Anteil der Befragten"),
     "ceiling": ("label reliability {share}", "Verlässlichkeit der Typen {share}"),
     "predicted": ("Predicted probability", "Vorhergesagte Wahrscheinlichkeit"),
@@ -132,8 +136,8 @@ class Typing:
         true_types = np.array(stored["true_types"], dtype=float)
         return cls(model=model, sets=sets, true_types=true_types, probabilities=nobody, **tables, **plain)
 
-    def sentence(self, language: str = "en") -> str:
-        """Return one sentence: how well behaviour tells the types, or that it does not carry them."""
+    def sentence(self, language: str = "en", forced: bool = False) -> str:
+        """Return how well behaviour tells the types, or that it does not, and that nobody is typed unless forced."""
         from waage import style
 
         head = self.headline
@@ -148,7 +152,8 @@ class Typing:
         numbers = {"f1": head["macro_f1"], "majority_f1": head["majority_macro_f1"], "log_loss": head["log_loss"]}
         numbers |= {"base": head["base_log_loss"], "needed": head["majority_macro_f1"] + GATE_F1}
         facts |= {name: style.number(value, language, 2) for name, value in numbers.items()}
-        return _text(self.reason, language).format(**facts)
+        stays = "" if self.open or forced else _text("stays", language)
+        return _text(self.reason, language).format(**facts) + stays
 
     @staticmethod
     def step(name: str, language: str = "en") -> str:
@@ -203,6 +208,7 @@ def fit_typing(
     as_of: str | None = None,
     version: int = 1,
     history: str = "frequency",
+    min_cell: int = 30,
 ) -> Typing:
     """Train the typing tool on respondents and measure it by cross-validation.
 
@@ -233,6 +239,8 @@ def fit_typing(
     as_of, version : str, int
         Stored with the model.
     history : str
+    min_cell : int
+        `min_cell_survey`: a channel with fewer respondents has no prior, a type with fewer no figures of its own.
 
     Returns
     -------
@@ -252,7 +260,7 @@ def fit_typing(
     P, w = np.asarray(P, dtype=float), np.asarray(w, dtype=float)
     _check(X, P, w, blocks, types)
     positions = np.argsort(X.index.to_numpy(), kind="stable")
-    priors = {} if channel is None else channel_priors(P, w, channel)
+    priors = {} if channel is None else channel_priors(P, w, channel, min_cell=min_cell)
     prior = w @ P / w.sum()
     lives = X[history].fillna(0).to_numpy() > 0 if history in X else np.ones(len(X), dtype=bool)
     idle, positions = np.flatnonzero(~lives), positions[lives[positions]]
@@ -261,8 +269,8 @@ def fit_typing(
     few = {t: int(n) for t, n in zip(types, np.bincount(label, minlength=len(types)), strict=True) if n < 3 * folds}
     if few:
         raise Refusal(
-            f"typing: {few} respondents with history have these types; {3 * folds} are needed for {folds} folds: "
-            "choose fewer types"
+            f"typing: fewer than {3 * folds} respondents with history are of {', '.join(few)}; so many are needed for "
+            f"{folds} folds: choose fewer types"
         )
     parts = stratified_folds(label, folds, seed)
     steps = list(accumulate(tuple(columns) for columns in blocks.values()))
@@ -306,7 +314,7 @@ def fit_typing(
         table=_ladder(runs, P, w, seed, chosen, rival, dict(zip(blocks, map(len, steps), strict=True))),
         headline=head,
         nested=refit and _nested(refit, fit, X[columns], w, parts, positions, idle, seed),
-        per_type=accuracy.by_type(Q, P, w, types),
+        per_type=accuracy.by_type(Q, P, w, types, min_cell),
         calibration=accuracy.calibration(Q, P, w, least=_SHOWN),
         true_types=accuracy.denoised(Q, P, w),
         importance=_importance(logit, X, types),

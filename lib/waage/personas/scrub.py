@@ -110,9 +110,9 @@ _UNIT = (
     r"months?|years?|hours?|minutes?|points?|stars?|miles?|people|orders|parcels|dollars?|pounds?|percent|pages|steps|likes|"
     r"thanks|modell|model|kollektion|collection|mah|lumen|kcal|gb|tb|kwh)\b))"
 )
-_TOP = "de|com|net|org|eu|ch|info|io|shop|biz|co\\.uk|uk|li|example|fr|nl|dev|tv"
+_TOP = "de|com|net|org|eu|ch|info|io|shop|biz|co\\.uk|uk|li|example|fr|nl|dev|tv|blog"
 _EMAIL = re.compile(
-    r"(?:mailto:)?(?:\w+\s(?:punkt|dot)\s)?[\w.%+'-]+\s?(?:@|\(at\)|\[at\]|\{at\}|\(@\)|\[@\]|\(ät\)|\s+at\s+(?=\S+\s+(?:dot|punkt)\s))\s?"
+    r"(?:mailto:)?(?:\w+\s(?:punkt|dot)\s)?[\w.%+'-]+\s?(?:@|\(at\)|\[at\]|\{at\}|\(@\)|\[@\]|\(ät\)|\[ät\]|\s+at\s+(?=\S+\s+(?:dot|punkt)\s))\s?"
     r"[\w-]+(?:(?:\.|\s?(?:\(dot\)|\[dot\]|\(punkt\)|\[punkt\])\s?|\s+(?:dot|punkt)\s+)[\w-]+)+|"
     r"[\w.%+'-]+\s(?:at|ät)\s[\w-]+\.(?:" + _TOP + r"|at)\b|(?<!\w)@[A-Za-z]\w{2,}(?:\.\w+)*",
     re.IGNORECASE,
@@ -121,7 +121,8 @@ _URL = re.compile(
     r"(?:https?|ftp)\s?:\s?//\s?\S+?(?=[.,;:!?)\]}\"'»“]*(?:\s|\0|$))|"
     r"\bwww\.\S+?(?=[.,;:!?)\]}\"'»“]*(?:\s|\0|$))|"
     rf"\b(?:[\w-]+\.)+(?:{_TOP})\b(?:[:/?#]\S*?(?=[.,;:!?)\]}}\"'»“]*(?:\s|\0|$)))?|"
-    r"\b(?:[\w-]+\.)+(?:at|it|us|to|be|co|me|app)\b(?:/\S*|(?=[.,;:!?)]*(?:\0|$)))",
+    r"\b(?:[\w-]+\.)+(?:at|it|us|to|be|co|me|app)\b(?=[.,;:!?)]*(?:\0|$))|"
+    r"\b(?:[\w-]+\.)+[a-z]{2,6}/\w\S*",
     re.IGNORECASE,
 )
 _IBAN_LENGTHS = (
@@ -136,7 +137,7 @@ _IBAN = re.compile(
     + r"|\b[A-Z]{2}\d{2}(?:[ .-]?\d{4}){3,7}(?:[ .-]?\d{1,3})?\b",  # mistyped, but meant as one
     re.IGNORECASE,
 )
-_LONG = re.compile(r"(?<![\w.,])\d(?:[ -]{0,2}\d){12,18}(?![\w])")
+_LONG = re.compile(r"(?<![\w.,])\d(?:[ .-]{0,2}\d){12,18}(?!\w)")
 _PHONE = re.compile(r"(?<![\w.,/])(?:\+\s?|\(\s?\+?\s?)?\d(?:[\s()/.–-]{0,3}\d){5,16}(?!\w)")
 _US_PHONE = re.compile(r"(?<![\w.,])\(?[2-9]\d\d\)?[ .-]{1,2}\d{3}[ .-]\d{4}(?!\w)|(?<!\w)555[ -]\d{4}(?!\w)")
 _CALL = re.compile(
@@ -196,6 +197,7 @@ _CUED_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _BARE_NUMBER = re.compile(
+    r"\b(?=\w*\d{4})(?=(?:[A-Z]*\d){6})[A-Z0-9]{10,}\b|"
     r"\b(?=[A-Za-z0-9-]*\d{4})[A-Z]{1,4}-?\d{5,}\b|(?<![\w.,])(?!\d0+\b)\d{7,}(?!\w|[.,]\d)" + _UNIT
 )
 _BORN = re.compile(

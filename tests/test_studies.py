@@ -44,7 +44,8 @@ def use_raw(folder: Path, **replaced: str) -> None:
 
 def check_run(results, home: Path, name: str) -> dict:
     assert [(result.name, result.status, result.reason) for result in results] == [
-        (notebook, "done", "") for notebook in ("01_data_unification", "02_rfm_typology", "04_clv", "06_customer_base")
+        (notebook, "done", "")
+        for notebook in ("01_data_unification", "02_rfm_typology", "03_personas", "04_clv", "06_customer_base")
     ]
     reports = home / "reports" / name
     for result in results:

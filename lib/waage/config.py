@@ -51,6 +51,8 @@ class StudyConfig:
     rfm : dict
         Segments: owner (who answers for their definitions), owners (segment to owner), grids (own segmentations,
         see `waage.rfm.read_grids`).
+    personas : dict
+        labels: type to its name, a text or a mapping of en and de.
     notebooks : dict of notebook name to its parameters
         Only what differs from a notebook's own defaults.
     """
@@ -73,6 +75,7 @@ class StudyConfig:
     engine: dict = field(default_factory=lambda: {"kind": "duckdb", "memory": "auto", "threads": "auto"})
     unify: dict = field(default_factory=dict)
     rfm: dict = field(default_factory=dict)
+    personas: dict = field(default_factory=dict)
     notebooks: dict = field(default_factory=dict)
 
 
@@ -81,6 +84,14 @@ def _is_zone(value: object) -> bool:
         return isinstance(value, str) and bool(ZoneInfo(value))
     except (KeyError, ValueError, OSError):
         return False
+
+
+def _names(value: object) -> bool:
+    def named(name: object) -> bool:
+        texts = name.values() if isinstance(name, dict) and set(name) <= {"en", "de"} else [name]
+        return all(isinstance(text, str) and text for text in texts)
+
+    return isinstance(value, dict) and all(map(named, value.values()))
 
 
 def _number(low: float, high: float) -> Callable[[object], bool]:
@@ -110,6 +121,10 @@ _MUST: dict[str, tuple[str, Callable[[object], bool]]] = {
     "engine": ("a mapping of kind, memory, threads", lambda value: isinstance(value, dict)),
     "unify": ("a mapping, see UNIFY in waage.config", lambda value: isinstance(value, dict)),
     "rfm": ("a mapping of owner, owners and grids", lambda value: isinstance(value, dict)),
+    "personas": (
+        "a mapping with labels: a mapping of types to a name, or to names in en and de",
+        lambda value: isinstance(value, dict) and set(value) <= {"labels"} and _names(value.get("labels", {})),
+    ),
     "notebooks": (
         "a mapping of notebooks to their parameters",
         lambda value: isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()),

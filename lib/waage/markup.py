@@ -157,8 +157,13 @@ def _join_index_names(head: list) -> None:
         del head[1]
 
 
+def _is_page(tag) -> bool:
+    return tag.name == "article" or (tag.name == "section" and not {"cell", "prose"} & set(tag.get("class", [])))
+
+
 def _add_contents(main, soup) -> None:
-    headings = main.find_all("h2")
+    # What a cell shows as a page of its own (a poster, a sheet) has headings of its own.
+    headings = [heading for heading in main.find_all("h2") if not heading.find_parent(_is_page)]
     if len(headings) < 3:
         return
     contents = soup.new_tag("nav", attrs={"class": "contents"})

@@ -265,15 +265,21 @@ class Study:
         Raises
         ------
         WaageError
-            For a name that is not one of a text file (letters, digits, _ and -; .yaml, .csv, .md or .txt).
+            For a name that is not one of a file for people (letters, digits, _ and -; .yaml, .csv, .md, .txt, .html,
+            .svg or .pdf).
         """
-        if not re.fullmatch(r"[A-Za-z0-9_-]+\.(yaml|csv|md|txt)", name):
-            raise WaageError(f"a document cannot be called {name!r}: letters, digits, _, - and .yaml, .csv, .md, .txt")
+        self.document_path(name).write_text(text, encoding="utf-8")
+
+    def document_path(self, name: str) -> Path:
+        """Return where to write a document that is no text, see `document`."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]+\.(yaml|csv|md|txt|html|svg|pdf)", name):
+            endings = ".yaml, .csv, .md, .txt, .html, .svg or .pdf"
+            raise WaageError(f"a document cannot be called {name!r}: letters, digits, _, - and {endings}")
         folder = self.stage / DOCUMENTS
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
         self._said["documents"] = sorted({*self._said["documents"], name})
         self._save()
+        return folder / name
 
     @property
     def outputs(self) -> dict[str, dict]:

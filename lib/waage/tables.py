@@ -258,6 +258,8 @@ RESULTS: dict[str, tuple[str, ...]] = {
     "types": ("person_id",),
     "type_profiles": ("type", "variable", "level"),
     "typing_report": ("part", "item", "measure"),
+    "findings": ("id",),
+    "personas": ("type", "language"),
     "clv": ("person_id",),
     "clv_backtest": ("window", "model", "metric"),
     "clv_model": ("window", "time_unit", "model", "parameter"),

@@ -1,1 +1,66 @@
-"""Personas from types or segments: every statement is a finding with its number."""
+"""Personas: what a type is like, in sentences that each carry a number, on a poster and on one sheet.
+
+`survey_members` or `segment_members` say who they are made of, `Members.findings` what may be said, `personas` writes
+the documents, `sheet`, `poster`, `matrix` and `comparison` show them.
+"""
+
+from waage.personas.findings import Rules, findings, power, recompute
+from waage.personas.members import (
+    Members,
+    basis,
+    catalogue_of,
+    consenting,
+    histories,
+    names_of,
+    read_comments,
+    read_feedback,
+    segment_members,
+    survey_members,
+)
+from waage.personas.persona import Persona, personas, sizes_by_type
+from waage.personas.poster import css, page, pdf, poster
+from waage.personas.quotes import quotes, reviewed
+from waage.personas.recognise import recognise
+from waage.personas.report import chapter, evidence_table, folded, posters, power_finding, read_stored, stored
+from waage.personas.sheet import colours, comparison, divides, matrix, sheet
+from waage.personas.timeline import timeline
+
+__all__ = [
+    "Members",
+    "Persona",
+    "Rules",
+    "basis",
+    "catalogue_of",
+    "chapter",
+    "colours",
+    "comparison",
+    "consenting",
+    "css",
+    "divides",
+    "evidence_table",
+    "findings",
+    "folded",
+    "histories",
+    "matrix",
+    "names_of",
+    "page",
+    "pdf",
+    "personas",
+    "poster",
+    "posters",
+    "power",
+    "power_finding",
+    "quotes",
+    "read_comments",
+    "read_feedback",
+    "read_stored",
+    "recognise",
+    "recompute",
+    "reviewed",
+    "segment_members",
+    "sheet",
+    "sizes_by_type",
+    "stored",
+    "survey_members",
+    "timeline",
+]

@@ -92,6 +92,32 @@ def quotes(
     return found.assign(quote_id=[_quote_id(*pair) for pair in zip(found["type"], found["text"], strict=True)])[columns]
 
 
+def reviewed(candidates: pd.DataFrame, folder: Path, language: str = "en") -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Bring the study's review file up to date, and return what may be shown.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        From `quotes`.
+    folder : Path
+        Of the study; the file is quotes.csv in it.
+    language : str
+        Its spreadsheet's: semicolons in German.
+
+    Returns
+    -------
+    approved, open : DataFrame
+        Candidates that were approved, and those that were not rejected.
+    int
+        Quotes that wait for a decision.
+    """
+    path, waiting = folder / "quotes.csv", 0
+    if len(candidates) or path.is_file():
+        waiting = write_review(candidates, path, ";" if language == "de" else ",")
+    review = read_review(path) if path.is_file() else None
+    return releasable(candidates, review), releasable(candidates, review, approved_only=False), waiting
+
+
 def write_review(candidates: pd.DataFrame, path: Path, delimiter: str = ",") -> int:
     """Write the review file; decisions that are there stay, also those on quotes that are no candidates any more.
 

@@ -22,6 +22,7 @@ def recognise(
     *,
     known: pd.DataFrame | None = None,
     scored: pd.DataFrame | None = None,
+    thresholds: pd.DataFrame | None = None,
     right: float = 0.7,
     min_cell: int = 10,
 ) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def recognise(
     scored : DataFrame, optional
         Out-of-fold, one row a respondent: p (the model's probability of this type), member (posterior of the survey,
         or 0 and 1) and weight (ones if left out), for the threshold.
+    thresholds : DataFrame, optional
+        In place of `scored`: threshold, right, reached of the type, ascending, as the typing tool measured them.
     right : float
         Share of those above the threshold that shall belong to the type.
     min_cell : int
@@ -51,7 +54,7 @@ def recognise(
     dict
         rule (a sentence); features (list of feature, label, effect: log odds a standard deviation against the mean
         of all types); threshold, right, reached (shares; None where there is none); advice (a sentence, or None
-        without `scored`).
+        without `scored` and `thresholds`).
 
     Raises
     ------
@@ -80,8 +83,10 @@ def recognise(
     against = RECOGNISE["down"][at].format(down=down) if down else ""
     rule = RECOGNISE[key][at].format(up=up, down=against if key == "rule" else down)
     found = {"threshold": None, "right": None, "reached": None, "advice": None}
-    if scored is not None and key != "closed":
-        found = _threshold(scored, right, min_cell, language)
+    if thresholds is not None and key != "closed":
+        found = _advice(thresholds.to_dict("records"), right, min_cell, language)
+    elif scored is not None and key != "closed":
+        found = _advice(_thresholds(scored, min_cell), right, min_cell, language)
     listed = [{"feature": name, "label": label[name], "effect": float(effect)} for name, effect in told[: 2 * MOST]]
     return {"rule": rule, "features": listed, **found}
 
@@ -109,24 +114,33 @@ def _count(tree: Any, counts: np.ndarray) -> None:
             _count(branch, counts)
 
 
-def _threshold(scored: pd.DataFrame, right: float, min_cell: int, language: str) -> dict[str, Any]:
-    """Return the lowest threshold at which enough of those above it belong to the type."""
-    at = language == "de"
+def _thresholds(scored: pd.DataFrame, min_cell: int) -> list[dict[str, float]]:
+    """Return threshold, right and reached by steps of .05, as long as enough are above."""
     weight = scored["weight"].to_numpy(dtype=float) if "weight" in scored else np.ones(len(scored))
     p, member = scored["p"].to_numpy(dtype=float), scored["member"].to_numpy(dtype=float)
+    found = []
     for step in range(30, 96, 5):
         above = p >= step / 100
         if above.sum() < min_cell:
             break
-        share = float((weight * member)[above].sum() / weight[above].sum())
-        if share >= right:
-            reached = float((weight * member)[above].sum() / (weight * member).sum())
+        own = (weight * member)[above].sum()
+        shares = {"right": float(own / weight[above].sum()), "reached": float(own / (weight * member).sum())}
+        found.append({"threshold": step / 100, **shares})
+    return found
+
+
+def _advice(steps: list[Mapping[str, float]], right: float, min_cell: int, language: str) -> dict[str, Any]:
+    """Return the lowest threshold at which enough of those above it belong to the type."""
+    at = language == "de"
+    for step in steps:
+        if step["right"] >= right:
             text = RECOGNISE["threshold"][at].format(
-                p=style.number(step / 100, language, 2),
-                right=style.percent(share, language),
-                reached=style.percent(reached, language),
+                p=style.number(step["threshold"], language, 2),
+                right=style.percent(step["right"], language),
+                reached=style.percent(step["reached"], language),
             )
-            return {"threshold": step / 100, "right": share, "reached": reached, "advice": text}
+            numbers = {name: float(step[name]) for name in ("threshold", "right", "reached")}
+            return {**numbers, "advice": text}
     text = RECOGNISE["no_threshold"][at].format(right=style.percent(right, language), n=min_cell)
     return {"threshold": None, "right": None, "reached": None, "advice": text}
 

@@ -22,12 +22,12 @@ from waage.typology.chapters import (
 from waage.typology.choice import choose_k
 from waage.typology.classes import Classes, fit_classes
 from waage.typology.customers import type_customers, typing_report, with_probability
-from waage.typology.findings import conformal_finding, customers_finding, first_finding, origin, warnings
+from waage.typology.findings import conformal_finding, customers_finding, field_words, first_finding, origin, warnings
 from waage.typology.outcomes import outcomes_by_type
 from waage.typology.plots import plot_types
 from waage.typology.profiles import profile_types
 from waage.typology.sample import prepare_sample
-from waage.typology.survey import TABLES, person_behaviour, read_survey
+from waage.typology.survey import TABLES, all_levels, person_behaviour, read_survey
 from waage.typology.types import find_types, kept_model, remember, reopen
 from waage.typology.typing import fit_typing
 from waage.typology.typing_model import TypingModel
@@ -37,6 +37,7 @@ __all__ = [
     "Classes",
     "TypingModel",
     "against_truth",
+    "all_levels",
     "assign",
     "behaviour",
     "chapter",
@@ -47,6 +48,7 @@ __all__ = [
     "customers_tables",
     "drift",
     "expected_shares",
+    "field_words",
     "find_types",
     "first_finding",
     "fit_classes",

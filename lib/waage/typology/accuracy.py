@@ -149,6 +149,26 @@ def by_type(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str], m
     return found
 
 
+def thresholds(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str], min_cell: int = 0) -> pd.DataFrame:
+    """Return what a threshold on a type's probability brings: who is above it, and how many of the type are.
+
+    Returns
+    -------
+    DataFrame
+        type, threshold (.3 to .95 by .05), right (share of those above who are of the type, by the posterior), reached
+        (share of the type above). Thresholds that fewer than `min_cell` respondents pass are left out.
+    """
+    rows = []
+    for k, name in enumerate(types):
+        for step in range(30, 96, 5):
+            above = Q[:, k] >= step / 100
+            if above.sum() < max(min_cell, 1):
+                break
+            own = (w * P[:, k])[above].sum()
+            rows.append((name, step / 100, own / w[above].sum(), own / (w * P[:, k]).sum()))
+    return pd.DataFrame(rows, columns=["type", "threshold", "right", "reached"]).astype({"threshold": float})
+
+
 def paired_bootstrap(
     steps: Sequence[np.ndarray], P: np.ndarray, w: np.ndarray, seed: int, draws: int = _DRAWS
 ) -> dict[str, np.ndarray]:

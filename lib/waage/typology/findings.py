@@ -63,6 +63,10 @@ _TEXTS = {
         "Behaviour does not recognise {types}: no better than guessing by size. Choose nobody by it.",
         "Das Verhalten erkennt {types} nicht: nicht besser als nach Größe geraten. Danach niemanden auswählen.",
     ),
+    "weighting": (
+        "weighted to all customers by lifecycle stage, age, channel, orders and revenue",
+        "gewichtet auf alle Kund:innen nach Lebensphase, Alter, Kanal, Bestellungen und Umsatz",
+    ),
     "none": ("No types: {why}", "Keine Typen: {why}"),
     "nothing": ("nothing that can be said with confidence", "nichts, das sich sicher sagen lässt"),
     "kept": (
@@ -176,6 +180,15 @@ def field_period(first: date, last: date, language: str = "en") -> str:
     """Return the days of the interviews as one phrase."""
     between = " bis " if language == "de" else " to "
     return between.join(style.day(day, language) for day in dict.fromkeys((first, last)))
+
+
+def field_words(types: Types, language: str = "en") -> dict[str, str]:
+    """Return field_period and weighting in words, for those who print them beside the types."""
+    survey = types.survey
+    return {
+        "field_period": field_period(survey.first_day, survey.last_day, language),
+        "weighting": _text("weighting", language),
+    }
 
 
 def describes_life(types: Types) -> bool:

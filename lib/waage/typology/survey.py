@@ -167,9 +167,7 @@ def read_survey(
     known = usable[usable.person_id.notna()]
     # A day has no clock: what was ordered after the answers must not explain them.
     eve = ibis.memtable(pd.DataFrame({"person_id": known.person_id, "day": known.day - pd.Timedelta(days=1)}))
-    channels, categories = levels(orders, "channel"), ()
-    if "order_lines" in tables:
-        categories = levels(tables["order_lines"].semi_join(orders, ["source", "order_id"]), "category")
+    channels, categories = all_levels(tables, as_of)
     done = person_behaviour(tables, eve, channels, categories, time_zone).to_pyarrow().to_pandas()
     done = done.set_index("person_id").reindex(known.person_id).set_index(known.index)
     done = done.drop(columns=[name for name in done if done[name].nunique() < 2])
@@ -192,6 +190,15 @@ def read_survey(
         last_day=usable.day.max().date(),
         asked={"instrument": instrument, "active": list(active), "scales": scales},
     )
+
+
+def all_levels(tables: Mapping[str, ir.Table], as_of: date) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the channels and categories whose shares describe behaviour until a day, see `levels`."""
+    orders = tables["customer_orders"].filter(tables["customer_orders"].day <= as_of)
+    if "order_lines" not in tables:
+        return levels(orders, "channel"), ()
+    lines = tables["order_lines"].semi_join(orders, ["source", "order_id"])
+    return levels(orders, "channel"), levels(lines, "category")
 
 
 def person_behaviour(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: The gate: macro-F1 must beat that of the largest type by this much, and log-loss by so many standard errors.
 GATE_F1, GATE_ERRORS = 0.15, 2.0
 _SHOWN = 30  # pairs of respondent and type in a point of the calibration curve, at least (judgement)
-_TABLES = ("table", "per_type", "calibration", "importance")
+_TABLES = ("table", "per_type", "calibration", "importance", "thresholds")
 _TEXTS = {
     "open": (
         "Behaviour tells the type of {accuracy} of customers with orders as the survey does (largest type alone: "
@@ -74,7 +74,7 @@ class Typing:
         Measures of the chosen step, see `waage.typology.accuracy.headline`, and log_loss_gain with its std_error.
     nested : dict or None
         The same with the typology fitted anew in every outer fold: the end-to-end quote.
-    per_type, calibration : DataFrames
+    per_type, calibration, thresholds : DataFrames
         See `waage.typology.accuracy`.
     true_types : array, shape (K, K)
         Joint distribution of predicted (rows) and true type (columns), de-noised; NaN where the label cannot carry it.
@@ -96,6 +96,7 @@ class Typing:
     nested: Mapping[str, float] | None
     per_type: pd.DataFrame
     calibration: pd.DataFrame
+    thresholds: pd.DataFrame
     true_types: np.ndarray
     importance: pd.DataFrame
     sets: accuracy.ConformalSets
@@ -316,6 +317,7 @@ def fit_typing(
         nested=refit and _nested(refit, fit, X[columns], w, parts, positions, idle, seed),
         per_type=accuracy.by_type(Q, P, w, types, min_cell),
         calibration=accuracy.calibration(Q, P, w, least=_SHOWN),
+        thresholds=accuracy.thresholds(Q, P, w, types, min_cell),
         true_types=accuracy.denoised(Q, P, w),
         importance=_importance(logit, X, types),
         sets=sets,

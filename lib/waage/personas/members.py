@@ -1,0 +1,276 @@
+"""Who the personas are made of: respondents with their types, or customers with their segments, and what is known."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from waage.errors import Refusal
+from waage.history import local_day
+from waage.personas.findings import Rules, findings
+from waage.personas.persona import sizes_by_type
+from waage.personas.topics import catalogue, feedback_variables, orders_per_year, survey_variables
+
+#: Customers that segments are described by, at most; more sharpen nothing that is shown (judgement).
+MOST_CUSTOMERS = 20_000
+_FEEDBACK = ("reason", "satisfaction")
+
+
+@dataclass(frozen=True)
+class Members:
+    """Persons, how far each belongs to each type, and their variables.
+
+    Attributes
+    ----------
+    kind : str
+        types or segments.
+    names : tuple of str
+        Keys of the K types.
+    posterior, weights : arrays, shape (n, K), (n,)
+    variables : DataFrame, n rows
+    sources : dict
+        Table each variable comes from.
+    active : tuple of str
+        Variables the types were made from.
+    items : DataFrame or None
+        Codebook of the survey.
+    net_revenue : Series, index as `variables`
+    customers : float
+        Persons all of these stand for.
+    refit : callable or None
+        See `findings`.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    posterior: np.ndarray
+    weights: np.ndarray
+    variables: pd.DataFrame
+    sources: dict[str, str]
+    active: tuple[str, ...]
+    items: pd.DataFrame | None
+    net_revenue: pd.Series
+    customers: float
+    refit: Callable[[np.ndarray], np.ndarray] | None
+
+    @property
+    def known(self) -> pd.DataFrame:
+        """What is known of each variable, see `catalogue`."""
+        return catalogue(list(self.variables), self.items)
+
+    def sizes(self, min_cell: int) -> pd.DataFrame:
+        """Return each type's share of customers and of net revenue with ranges."""
+        return sizes_by_type(
+            self.posterior, self.weights, self.names, self.net_revenue, customers=self.customers, min_cell=min_cell
+        )
+
+    def findings(self, rules: Rules, as_of: date, min_cell: int, min_cell_survey: int, seed: int) -> pd.DataFrame:
+        """Return all findings, with what the catalogue says of their variables beside them."""
+        table = findings(
+            self.posterior,
+            self.weights,
+            self.variables,
+            self.names,
+            active=self.active,
+            sources=self.sources,
+            as_of=as_of,
+            rules=rules,
+            min_cell=min_cell,
+            min_cell_survey=min_cell_survey,
+            refit=self.refit,
+            seed=seed,
+        )
+        return table.join(self.known, on="variable")
+
+
+def catalogue_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the catalogue that `Members.findings` put beside the findings."""
+    names = ["topic", "form", "construct", "label_en", "label_de"]
+    return table.drop_duplicates("variable").set_index("variable")[names].fillna({"construct": ""})
+
+
+def survey_members(
+    posterior: np.ndarray,
+    weights: np.ndarray,
+    names: Sequence[str],
+    *,
+    answers: pd.DataFrame,
+    items: pd.DataFrame,
+    active: pd.DataFrame,
+    behaviour: pd.DataFrame,
+    feedback: pd.DataFrame,
+    persons: pd.Series,
+    net_revenue: pd.Series,
+    customers: float,
+    refit: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Members:
+    """Return respondents as members of types.
+
+    Parameters
+    ----------
+    posterior, weights, names
+        Of the typology; rows as `answers`.
+    answers : DataFrame, index response_id
+        Items as answered.
+    items : DataFrame, index item
+        Codebook.
+    active : DataFrame, index as `answers`
+        What the types were found by; its best-worst scores become variables.
+    behaviour : DataFrame, index response_id
+        Of respondents in the customer file.
+    feedback : DataFrame, index person_id
+        As `read_feedback` returns.
+    persons : Series, index response_id
+        person_id of respondents in the customer file.
+    net_revenue : Series, index as `answers`
+    customers : float
+        Persons the weighted sample stands for.
+    refit : callable, optional
+        From row numbers to the posterior of types found anew in them.
+    """
+    told = survey_variables(answers, items)
+    scores = active[[name for name in active if name.startswith("maxdiff_")]]
+    done = _with_rhythm(behaviour).reindex(answers.index)
+    said = feedback.reindex(persons.to_numpy()).set_axis(persons.index).reindex(answers.index)
+    parts = {"responses": [told, scores, said], "behaviour": [done]}
+    frame = pd.concat([part for group in parts.values() for part in group], axis=1)
+    frame = frame[[name for name in frame if frame[name].nunique() > 1]]
+    own = {name: table for table, group in parts.items() for part in group for name in part}
+    return Members(
+        kind="types",
+        names=tuple(names),
+        posterior=posterior,
+        weights=weights,
+        variables=frame,
+        sources={name: own[name] for name in frame},
+        active=tuple(name for name in frame if name in active.columns or name in scores),
+        items=items,
+        net_revenue=net_revenue.reindex(answers.index),
+        customers=customers,
+        refit=refit,
+    )
+
+
+def segment_members(rfm: ir.Table, behaviour: ir.Table, min_cell: int = 10, most: int = MOST_CUSTOMERS) -> Members:
+    """Return customers as members of their RFM segments, where a study has no types.
+
+    Parameters
+    ----------
+    rfm : ibis table
+        person_id, segment, monetary; leads, whose segment is NULL, are left out.
+    behaviour : ibis table
+        person_id and numbers.
+    min_cell : int
+        Smaller segments are left out.
+    most : int
+        Customers looked at: those whose hashed id comes first, whatever the order of the rows.
+
+    Raises
+    ------
+    Refusal
+        If fewer than two segments are left.
+    """
+    known = rfm.filter(rfm.segment.notnull())
+    known = known.select("person_id", "segment", net_revenue=known.monetary.cast("float64"))
+    customers = int(known.count().execute())
+    picked = known.order_by(known.person_id.hash(), known.person_id).limit(most)
+    found = picked.inner_join(behaviour, "person_id").to_pyarrow().to_pandas().sort_values("person_id")
+    sizes = found.segment.value_counts()
+    found = found[found.segment.isin(sizes.index[sizes >= min_cell])].set_index("person_id")
+    names = sorted(found.segment.unique(), key=lambda name: (-sizes[name], name))
+    if len(names) < 2:
+        raise Refusal(f"fewer than two segments have {min_cell} customers: there is nobody to describe")
+    frame = _with_rhythm(found.drop(columns=["segment", "net_revenue"]))
+    frame = frame[[name for name in frame if frame[name].nunique() > 1]]
+    return Members(
+        kind="segments",
+        names=tuple(names),
+        posterior=(found.segment.to_numpy()[:, None] == np.array(names)).astype(float),
+        weights=np.ones(len(found)),
+        variables=frame,
+        sources=dict.fromkeys(frame, "behaviour"),
+        active=(),
+        items=None,
+        net_revenue=found.net_revenue,
+        customers=customers,
+        refit=None,
+    )
+
+
+def read_feedback(
+    tables: Mapping[str, ir.Table], persons: Sequence[str], as_of: date, instrument: str, time_zone: str
+) -> pd.DataFrame:
+    """Return reasons and satisfaction of persons, from all instruments but the survey itself.
+
+    Returns
+    -------
+    DataFrame, index person_id
+        See `feedback_variables`; empty where nobody asked.
+    """
+    items = tables["items"].filter(
+        (tables["items"].instrument != instrument) & tables["items"].construct.isin(_FEEDBACK)
+    )
+    book = items.select("instrument", "item", "kind").execute()
+    if book.empty or book["item"].duplicated().any():
+        return pd.DataFrame(index=pd.Index([], name="person_id"))
+    said = tables["responses"].inner_join(items.select("instrument", "item"), ["instrument", "item"])
+    said = said.filter(local_day(said.responded_at, time_zone) <= as_of)
+    people = tables["identity_map"].filter(tables["identity_map"].person_id.isin(list(persons)))
+    said = said.inner_join(people.select("source", "source_id", "person_id"), ["source", "source_id"])
+    said = said.select("person_id", "item", "value").execute()
+    return feedback_variables(said, book.set_index("item")) if len(said) else pd.DataFrame(index=pd.Index([]))
+
+
+def read_comments(tables: Mapping[str, ir.Table], persons: Sequence[str], as_of: date, time_zone: str) -> pd.DataFrame:
+    """Return person_id and text of what respondents wrote in any survey, in a fixed order."""
+    items = tables["items"].filter(tables["items"].kind == "comment").select("instrument", "item")
+    said = tables["responses"].inner_join(items, ["instrument", "item"])
+    said = said.filter(said.text.notnull() & (local_day(said.responded_at, time_zone) <= as_of))
+    people = tables["identity_map"].filter(tables["identity_map"].person_id.isin(list(persons)))
+    said = said.inner_join(people.select("source", "source_id", "person_id"), ["source", "source_id"])
+    return said.select("person_id", "text").order_by("person_id", "text").execute()
+
+
+def consenting(person_consents: "ir.Table | None") -> set[str]:
+    """Return persons who granted the use of their survey answers and nowhere took it back; nobody without consents."""
+    if person_consents is None:
+        return set()
+    acts = person_consents.filter(person_consents.purpose == "survey").select("person_id", "status").execute()
+    refused = set(acts.person_id[acts.status != "granted"])
+    return set(acts.person_id[acts.status == "granted"]) - refused
+
+
+def names_of(persons: ir.Table) -> "pd.DataFrame | None":
+    """Return person_id, first_name, last_name for taking names out of comments; None where no names are known."""
+    names = [name for name in ("first_name", "last_name") if name in persons.columns]
+    return (
+        persons.select("person_id", *names).execute().reindex(columns=["person_id", "first_name", "last_name"])
+        if names
+        else None
+    )
+
+
+def histories(
+    persons: pd.Series, behaviour: ir.Table, orders: ir.Table, as_of: date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return behaviour (index person_id) and orders (person_id, day, channel, revenue) of some persons until a day."""
+    asked = list(persons)
+    done = behaviour.filter(behaviour.person_id.isin(asked)).to_pyarrow().to_pandas().set_index("person_id")
+    known = orders.filter(orders.person_id.isin(asked) & orders.counts & (orders.day <= as_of))
+    bought = known.select("person_id", "day", "channel", revenue=known.revenue.cast("float64")).execute()
+    return done.sort_index(), bought.sort_values(["person_id", "day", "revenue"], ignore_index=True)
+
+
+def _with_rhythm(behaviour: pd.DataFrame) -> pd.DataFrame:
+    if not {"frequency", "tenure_days"} <= set(behaviour):
+        return behaviour
+    return behaviour.assign(orders_per_year=orders_per_year(behaviour["frequency"], behaviour["tenure_days"]))
+
+
+def basis(members: Members, **said: Any) -> dict[str, Any]:
+    """Return what posters say of the data: kind, respondents, and whatever else is passed on."""
+    return {"kind": members.kind, "respondents": len(members.variables), **said}

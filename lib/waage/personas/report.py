@@ -1,0 +1,188 @@
+"""What notebook 03 and the page show around the personas: chapters, tables, stored documents."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import escape
+
+from waage import style
+from waage.personas.findings import Rules, power
+from waage.personas.members import catalogue_of
+from waage.personas.poster import finding_label, poster
+from waage.personas.sheet import colours
+
+_MOST = 60  # findings in the table of the report; all of them lie in the table findings
+_CHAPTERS = {
+    "posters": (
+        "A page for each persona",
+        "The front to work with, the back to check it: each small number leads to its finding. The same as A4 posters: "
+        "*personas_en.html* and *personas_de.html* beside this report; print them from a browser.",
+        "Eine Seite je Persona",
+        "Vorn zum Arbeiten, hinten zum Prüfen: Jede kleine Zahl führt zu ihrem Befund. Dasselbe als A4-Poster: "
+        "*personas_en.html* und *personas_de.html* neben diesem Bericht; im Browser drucken.",
+    ),
+    "evidence": (
+        "The findings that may be said",
+        "Type against all customers, the surest first. Interval: 95% of each by itself. Test: *weighted* for answers "
+        "the "
+        "types were found by, *bch* for everything else, cleared of label errors.",
+        "Die Befunde, die gesagt werden dürfen",
+        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: je 95 %. Test: *weighted* für Antworten, aus "
+        "denen "
+        "die Typen entstanden, *bch* für alles andere, um Zuordnungsfehler bereinigt.",
+    ),
+    "power": (
+        "What this sample can show",
+        "",
+        "Was diese Stichprobe zeigen kann",
+        "",
+    ),
+}
+_TEXTS = {
+    "told": ("{said} of {tested} differences are said.", "{said} von {tested} Unterschieden werden gesagt."),
+    "power": (
+        "{said} of {tested} differences are said. A difference as large as the rules ask for (index {over} or {under}) "
+        "would be found with a probability of {power} on average; smaller ones mostly stay unsaid, which does not "
+        "mean that they "
+        "are not there.",
+        "{said} von {tested} Unterschieden werden gesagt. Ein Unterschied, so groß wie die Regeln verlangen (Index "
+        "{over} "
+        "oder {under}), würde im Mittel mit einer Wahrscheinlichkeit von {power} gefunden; kleinere bleiben meist "
+        "ungesagt, "
+        "was nicht heißt, dass es sie nicht gibt.",
+    ),
+}
+_HEADS = {
+    "type": ("Type", "Typ"),
+    "finding": ("Finding", "Befund"),
+    "value": ("Type", "Typ"),
+    "base": ("All", "Alle"),
+    "index": ("Index", "Index"),
+    "n": ("n", "n"),
+    "test": ("Test", "Test"),
+    "q": ("q", "q"),
+    "id": ("Id", "Id"),
+}
+
+
+def chapter(key: str, language: str = "en"):
+    """Return a chapter's heading and what to know before reading it, for display."""
+    title, text = _CHAPTERS[key][2:] if language == "de" else _CHAPTERS[key][:2]
+    return style.say(f"## {title}\n\n{text}".rstrip())
+
+
+def posters(
+    personas: Sequence[Mapping[str, Any]],
+    findings: pd.DataFrame,
+    known: pd.DataFrame,
+    quotes: pd.DataFrame,
+    currency: str = "EUR",
+) -> str:
+    """Return the posters of all personas, front and back, as HTML.
+
+    Parameters
+    ----------
+    personas : sequence of mapping
+        As `Persona.to_dict` returns, in one language.
+    findings, known
+        Of all types.
+    quotes : DataFrame
+        type and text of those that may be shown.
+    currency : str
+    """
+    parts = []
+    for place, (one, colour) in enumerate(zip(personas, colours(personas), strict=True), start=1):
+        own = findings[findings["type"] == one["type"]]
+        said = list(quotes["text"][quotes["type"] == one["type"]])
+        last = place == len(personas)
+        parts.append(poster(one, own, known, quotes=said, currency=currency, colour=colour, last=last))
+    return "".join(parts)
+
+
+def stored(made: Mapping[str, Sequence[Mapping[str, Any]]], approved: pd.DataFrame) -> pd.DataFrame:
+    """Return the table `personas`: type, language, label, share, revenue_share, n, document and approved quotes "
+    "(JSON)."""
+    rows = []
+    for language, documents in made.items():
+        for place, one in enumerate(documents):
+            said = list(approved["text"][approved["type"] == one["type"]])
+            size = {name: one["size"].get(name) for name in ("share", "revenue_share")}
+            texts = {"document": json.dumps(one, ensure_ascii=False), "quotes": json.dumps(said, ensure_ascii=False)}
+            rows.append(
+                {"type": one["type"], "language": language, "place": place, "label": one["label"], **size, **texts}
+            )
+    return pd.DataFrame(rows).astype({"share": float, "revenue_share": float})
+
+
+def read_stored(table: pd.DataFrame, language: str) -> tuple[list[dict], pd.DataFrame]:
+    """Return the documents of a language in their order, and the approved quotes as type and text."""
+    rows = table[table["language"] == language].sort_values("place")
+    said = [(row.type, text) for row in rows.itertuples() for text in json.loads(row.quotes)]
+    return [json.loads(text) for text in rows["document"]], pd.DataFrame(said, columns=["type", "text"])
+
+
+def folded(one: str, other: str, content: str) -> str:
+    """Return a comparison that opens on a click, as HTML; the labels are escaped."""
+    return f"<details><summary>{escape(one)} – {escape(other)}</summary>{content}</details>"
+
+
+def evidence_table(findings: pd.DataFrame, rules: Rules, language: str = "en") -> pd.DataFrame:
+    """Return the findings that may be said, the surest first, as a table to read."""
+    told = findings[findings["strength"] != "silent"]
+    told = told.sort_values("statistic", key=lambda z: -z.abs(), kind="stable").head(_MOST)
+    known = catalogue_of(findings)
+
+    def written(row: Mapping, name: str) -> str:
+        share = row["kind"] != "numeric"
+        return style.percent(row[name], language) if share else style.number(row[name], language, 2)
+
+    rows = [
+        {
+            "type": style.title(row["type"], language),
+            "finding": finding_label(row, known, language),
+            "value": written(row, "type_value"),
+            "base": written(row, "base_value"),
+            "index": style.number(row["index"], language) if row["kind"] != "numeric" else style.MISSING,
+            "n": style.number(row["n"], language),
+            "test": row["test"],
+            "q": f"< {style.number(0.001, language, 3)}"
+            if row["q_value"] < 0.001
+            else style.number(row["q_value"], language, 3),
+            "id": row["id"],
+        }
+        for row in told.to_dict("records")
+    ]
+    table = pd.DataFrame(rows, columns=list(_HEADS))
+    at = language == "de"
+    table.columns = [
+        head[at] if name != "value" else ("in dem Typ" if at else "In the type") for name, head in _HEADS.items()
+    ]
+    return table
+
+
+def power_finding(findings: pd.DataFrame, rules: Rules, language: str = "en") -> str:
+    """Return how many differences are said, and how surely one at the limit of the rules would be found."""
+    shares = findings[(findings["kind"] != "numeric") & findings["n"].notna() & (findings["base_value"] > 0)]
+    chances = []
+    for limit in (rules.over, rules.under) if len(shares) else ():
+        true = pd.Series((shares["base_value"] * limit / 100).clip(upper=1).to_numpy(), shares["id"].to_numpy())
+        # The index limit itself halves what is found exactly there; a tenth beyond it shows what the sample can do.
+        beyond = shares["id"].map(true) + np.sign(limit - 100) * 0.1 * shares["base_value"]
+        chances.append(power(shares, pd.Series(beyond.to_numpy(), shares["id"].to_numpy()), rules))
+    tested = findings["n"].notna()
+    numbers = {
+        "said": style.number((findings["strength"] != "silent").sum(), language),
+        "tested": style.number(tested.sum(), language),
+    }
+    if not chances:
+        return _TEXTS["told"][language == "de"].format(**numbers)
+    mean = float(pd.concat(chances).mean())
+    return _TEXTS["power"][language == "de"].format(
+        **numbers,
+        over=style.number(rules.over + 10, language),
+        under=style.number(rules.under - 10, language),
+        power=style.percent(mean, language),
+    )

@@ -146,8 +146,8 @@ def test_completejourney_in_full_loses_nothing_and_comes_out_the_same_again(ship
     assert christmas.count().execute() == 0, "the shops were closed: days are cut in the right time zone"
 
     # Demographics are no motives, and behaviour does not tell them: types stay in the survey.
-    report = study.read("typing_report").execute().set_index(["part", "item", "measure"]).value
-    assert report["choice", "4", "jaccard_low"] > 0.85 and report["sample", "", "usable"] == 801
+    report = study.read("typing_report").execute().set_index(["part", "item", "measure"])
+    assert report.low["choice", "4", "jaccard"] > 0.85 and report.value["sample", "", "usable"] == 801
     assert not study.has("types") and study.read("customer_file").execute().type.isna().all()
     page = (shipped / "reports" / "completejourney" / "02_rfm_typology.html").read_text(encoding="utf-8")
     assert "these are groups of life situation, no motives" in page and "does not carry this typology" in page

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from waage.errors import Refused
-from waage.typology import findings
 from waage.typology.choice import choose_k
 from waage.typology.types import Types
 from waage.typology.typing import fit_typing
@@ -49,10 +48,11 @@ def test_noise_is_called_constructed_where_nobody_can_miss_it(kind):
         fresh=True,
         min_cell=30,
         settings={},
+        changed=(),
         seed=7,
     )
-    for language, word, one in (("en", "WARNING", "One single group"), ("de", "WARNUNG", "Eine einzige Gruppe")):
-        first = findings.warnings(types, False, language)[0]
+    for language, word, one in (("en", "WARNING", "one single group"), ("de", "WARNUNG", "Eine einzige Gruppe")):
+        first = types.warnings(language)[0]
         assert first == choice.warnings(language)[0] == choice.sentence(language)
         assert first.startswith(word) and one in first
 

@@ -119,7 +119,7 @@ class Types:
 
     def warnings(self, language: str = "en") -> list[str]:
         """Return what a reader must know before believing in the types; empty if there is nothing."""
-        return [*self.survey.sample.warnings(language), *self.choice.warnings(language)]
+        return [*self.choice.warnings(language), *self.survey.sample.warnings(language)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the models as JSON can hold them: numbers, no respondent."""

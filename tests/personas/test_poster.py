@@ -1,5 +1,6 @@
 """The poster: one side of A4 that fits, a back with the evidence, readable on a phone, harmless whatever is in it."""
 
+import importlib
 import re
 import shutil
 import sys
@@ -8,9 +9,9 @@ import pytest
 from bs4 import BeautifulSoup
 
 from waage.errors import WaageError
-from waage.personas import poster as module
 from waage.personas.poster import css, page, pdf, poster
 
+module = importlib.import_module("waage.personas.poster")
 A4_INSIDE = 695  # CSS pixels of A4 without the margins: 184 mm at 96 dpi
 QUOTES = [
     "Ich plane meinen Einkauf gern lange im Voraus und vergleiche jede Woche die Preise, das spart viel. [Name] 👍🏽",

@@ -15,6 +15,8 @@ from waage.publication import read_json
 from waage.run import plan_run, run
 from waage.study import Study, find_root
 
+from .personas.walking import members_of, walk
+
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "studies.json").read_text(encoding="utf-8"))
 
@@ -112,6 +114,7 @@ def test_cdnow_in_full_gives_the_published_figures(shipped):
     study, wanted = Study.open("cdnow"), REFERENCE["cdnow"]
     assert study.read("orders").count().execute() == wanted["orders"]
     assert study.read("persons").count().execute() == wanted["persons"]
+    assert walk(members_of(study), study.read("findings").execute()) > 20
     model = study.read("clv_model").execute()
     calibration = model[(model["window"] == "calibration") & (model["time_unit"] == "weeks")]
     for name in ("bg", "mbg", "gamma_gamma"):
@@ -148,6 +151,7 @@ def test_completejourney_in_full_loses_nothing_and_comes_out_the_same_again(ship
     # Demographics are no motives, and behaviour does not tell them: types stay in the survey.
     report = study.read("typing_report").execute().set_index(["part", "item", "measure"])
     assert report.low["choice", "4", "jaccard"] > 0.85 and report.value["sample", "", "usable"] == 801
+    assert walk(members_of(study), study.read("findings").execute()) > 100
     assert not study.has("types") and study.read("customer_file").execute().type.isna().all()
     page = (shipped / "reports" / "completejourney" / "02_rfm_typology.html").read_text(encoding="utf-8")
     assert "these are groups of life situation, no motives" in page and "does not carry this typology" in page

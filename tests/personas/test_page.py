@@ -29,6 +29,10 @@ def test_the_page_shows_gallery_posters_evidence_and_comparisons(persona_study, 
     stored = personas.stored({lang: one.personas for lang, one in made.items()}, approved)
     stored.to_parquet(folder / "tables" / "personas.parquet", index=False)
     own.findings.join(own.known, on="variable").to_parquet(folder / "tables" / "findings.parquet", index=False)
+    people = pd.DataFrame({"person_id": [f"P{i}" for i in range(60)], "value_12m": 20.0, "clv": 50.0})
+    people.to_parquet(folder / "tables" / "clv.parquet", index=False)
+    typed = people[["person_id"]].assign(p_1=0.5, p_2=0.4, p_3=0.1, type="type_1", band="likely", type_p=0.5)
+    typed.to_parquet(folder / "tables" / "types.parquet", index=False)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -43,6 +47,9 @@ def test_the_page_shows_gallery_posters_evidence_and_comparisons(persona_study, 
         text = page.inner_text("body")
         assert all(one["label"] in text for one in own.personas)
         assert page.locator("article").count() >= 3 and "Please keep the advice in the shop." in text
+        # What a later notebook knows is joined; a persona of 6 expected customers is hidden, and one more with it.
+        worth = page.locator("table", has_text="50").first.inner_text()
+        assert worth.count("verdeckt" if language == "de" else "hidden") == 2
         folded = page.locator("details")
         assert folded.count() == 3, "each pair of three personas"
         folded.first.locator("summary").click()

@@ -21,7 +21,16 @@ from waage.personas.persona import Persona, personas, sizes_by_type
 from waage.personas.poster import css, page, pdf, poster
 from waage.personas.quotes import quotes, reviewed
 from waage.personas.recognise import recognise
-from waage.personas.report import chapter, evidence_table, folded, posters, power_finding, read_stored, stored
+from waage.personas.report import (
+    chapter,
+    evidence_table,
+    folded,
+    posters,
+    power_finding,
+    read_stored,
+    stored,
+    values_by_type,
+)
 from waage.personas.sheet import colours, comparison, divides, matrix, sheet
 from waage.personas.timeline import timeline
 
@@ -63,4 +72,5 @@ __all__ = [
     "stored",
     "survey_members",
     "timeline",
+    "values_by_type",
 ]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from markupsafe import escape
@@ -13,6 +14,7 @@ from waage.personas.findings import Rules, power
 from waage.personas.members import catalogue_of
 from waage.personas.poster import finding_label, poster
 from waage.personas.sheet import colours
+from waage.privacy import mask_small
 
 _MOST = 60  # findings in the table of the report; all of them lie in the table findings
 _CHAPTERS = {
@@ -23,6 +25,14 @@ _CHAPTERS = {
         "Eine Seite je Persona",
         "Vorn zum Arbeiten, hinten zum Prüfen: Jede kleine Zahl führt zu ihrem Befund. Dasselbe als A4-Poster: "
         "*personas_en.html* und *personas_de.html* neben diesem Bericht; im Browser drucken.",
+    ),
+    "values": (
+        "What they are worth",
+        "Mean per customer, from the notebook on lifetime value. Customers count in each type by probability, which "
+        "pulls types towards each other.",
+        "Was sie wert sind",
+        "Mittel je Kund:in, aus dem Notebook zum Kundenwert. Kund:innen zählen in jedem Typ nach Wahrscheinlichkeit; "
+        "das rückt die Typen aneinander.",
     ),
     "evidence": (
         "The findings that may be said",
@@ -122,6 +132,37 @@ def read_stored(table: pd.DataFrame, language: str) -> tuple[list[dict], pd.Data
     rows = table[table["language"] == language].sort_values("place")
     said = [(row.type, text) for row in rows.itertuples() for text in json.loads(row.quotes)]
     return [json.loads(text) for text in rows["document"]], pd.DataFrame(said, columns=["type", "text"])
+
+
+def values_by_type(
+    clv: ir.Table, members: ir.Table, documents: Sequence[Mapping[str, Any]], currency: str, min_cell: int
+) -> pd.DataFrame:
+    """Return what a customer of each persona is worth, as a table to read; the later notebook's figures, joined.
+
+    Parameters
+    ----------
+    clv : ibis table
+        person_id, value_12m, clv.
+    members : ibis table
+        person_id and either segment, or p_1..p_K and type (as `types` holds them): customers count in each type by
+        probability. That pulls types towards each other, for want of knowing who is of which.
+    documents : sequence of mapping
+        As `Persona.to_dict` returns, in one language, in the order of p_1..p_K or with segments as types.
+    currency : str
+    min_cell : int
+        Personas of fewer customers are hidden.
+    """
+    language = documents[0]["language"]
+    both = clv.inner_join(members, "person_id")
+    rows = []
+    for place, one in enumerate(documents, start=1):
+        share = both[f"p_{place}"] if f"p_{place}" in members.columns else (both.segment == one["type"]).cast("float64")
+        sums = both.agg(n=share.sum(), year=(share * both.value_12m).sum(), whole=(share * both.clv).sum()).to_pyarrow()
+        row = {name: float(value or 0) for name, value in sums.to_pylist()[0].items()}
+        n = row["n"] or float("nan")
+        rows.append({"persona": one["label"], "customers": n, "value_12m": row["year"] / n, "clv": row["whole"] / n})
+    table = mask_small(pd.DataFrame(rows), "customers", "value_12m", "clv", min_cell=min_cell)
+    return style.table(table, language, currency, customers="count", value_12m="money", clv="money")
 
 
 def folded(one: str, other: str, content: str) -> str:

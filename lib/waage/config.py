@@ -88,10 +88,10 @@ def _is_zone(value: object) -> bool:
 
 def _names(value: object) -> bool:
     def named(name: object) -> bool:
-        texts = name.values() if isinstance(name, dict) and set(name) <= {"en", "de"} else [name]
-        return all(isinstance(text, str) and text for text in texts)
+        texts = name.values() if isinstance(name, dict) and name and set(name) <= {"en", "de"} else [name]
+        return all(isinstance(text, str) and text.strip() for text in texts)
 
-    return isinstance(value, dict) and all(map(named, value.values()))
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value) and all(map(named, value.values()))
 
 
 def _number(low: float, high: float) -> Callable[[object], bool]:

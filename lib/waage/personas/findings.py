@@ -9,13 +9,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 from waage.privacy import hidden_numbers, mask_small
 from waage.profiles import profile_cells, q_values
 
 #: The table of `recompute` with each respondent's probabilities and weight.
 MEMBERS, WEIGHT = "members", "weight"
 
+# Shares this near 0 or 1 say nothing of how far intervals are too short; more than this many times they never are
+# (judgements).
+_EDGE, _MOST_WIDENED = 0.02, 3.0
 _HIDDEN = ("type_value", "base_value", "index", "low", "high", "value_low", "value_high", "difference")
 _HIDDEN += ("difference_own", "n", "effective_n", "statistic", "p", "error", "sd")
 _COLUMNS = ("id", "type", "variable", "level", "kind", "type_value", "base_value", "index", "low", "high")
@@ -135,11 +138,10 @@ def findings(
     )
     if refit is not None:
         draws = np.random.default_rng(seed).integers(len(variables), size=(resamples, len(variables)))
-        again = (
-            profile_cells(refit(rows), np.asarray(weights)[rows], variables.iloc[rows], names, corrected=passive)
-            for rows in draws
-        )
-        table = _widened(table, list(again), set(map(str, passive)))
+        again = [
+            _resampled(refit(rows), np.asarray(weights)[rows], variables.iloc[rows], names, passive) for rows in draws
+        ]
+        table = _widened(table, [one for one in again if one is not None], set(map(str, passive)))
     table = table.rename(
         columns={"value": "type_value", "base": "base_value", "low": "value_low", "high": "value_high"}
     )
@@ -258,6 +260,16 @@ def _sources(sources: str | Mapping[str, str], variables: Collection[str]) -> di
     return {str(name): sources[name] for name in variables}
 
 
+def _resampled(posterior, weights, variables: pd.DataFrame, names: Sequence[str], passive: Sequence[str]):
+    """Return the cells of one resample; None where its types cannot be told apart."""
+    answered = variables.dropna(axis=1, how="all")  # a variable that few answered may be missing in a resample
+    own = [name for name in passive if name in answered]
+    try:
+        return profile_cells(posterior, weights, answered, names, corrected=own)
+    except Refusal:
+        return None
+
+
 def _widened(table: pd.DataFrame, draws: Sequence[pd.DataFrame], passive: Collection[str]) -> pd.DataFrame:
     """Return the table with intervals and errors multiplied by how much too short they are."""
     from scipy.stats import t as student
@@ -268,7 +280,11 @@ def _widened(table: pd.DataFrame, draws: Sequence[pd.DataFrame], passive: Collec
     # Half the interval is about 2 standard errors whatever its form; the factor of a type smooths the rest.
     half = (table["high"] - table["low"]) / 2 / student.ppf(0.975, np.maximum(table["effective_n"] - 1, 1))
     ratio = pd.Series(spread / half.where(half > 0), index=table.index)
-    factor = ratio.groupby([table["type"], table["variable"].isin(passive)]).transform("median").fillna(1).clip(lower=1)
+    # A share near 0 or 1 hardly varies, and a ratio of two such errors says nothing of the others.
+    edge = (table["kind"] != "numeric") & ~table["value"].between(_EDGE, 1 - _EDGE)
+    groups = [table["type"], table["variable"].isin(passive)]
+    factor = ratio.mask(edge).groupby(groups).transform("median").fillna(1).clip(lower=1, upper=_MOST_WIDENED)
+    factor = factor.mask(edge, 1.0)
     table = table.copy()
     for name in ("", "index", "difference"):
         value = table[name or "value"]
@@ -304,6 +320,10 @@ def _hidden(part: pd.DataFrame, names: list[str], floor: int, min_cell: int) -> 
     secret = pd.DataFrame(masked[:-1, :-1], names, cases.columns)
     if levels == ["yes"]:
         secret["yes"] |= secret["no"]
+    # What fewer than min_cell gave, or did not give, at all is nobody's answer, and its base is not told either.
+    total, everybody = cases.sum(), people.sum()
+    rare = total < min_cell - 0.5 if levels != ["yes"] else (total.min() < min_cell - 0.5) & (total == total)
+    secret |= rare.to_numpy()[None, :] & (everybody > 0)
     # Whose number is hidden shows nothing; nor has an empty type anything to show.
     secret |= (masked[:-1, -1] | small | (people.to_numpy() <= 0))[:, None]
     return np.array([secret.at[key] for key in zip(part["type"], part["level"], strict=True)])
@@ -313,6 +333,8 @@ def _strength(table: pd.DataFrame, rules: Rules) -> np.ndarray:
     numeric = table["kind"] == "numeric"
     worth = (table["index"] >= rules.over) | (table["index"] <= rules.under)
     worth = worth.mask(numeric, table["difference"].abs() >= rules.distance)
+    # What is said must also hold at the near end of its printed interval.
+    worth &= numeric | (table["low"] > 100) | (table["high"] < 100)
     told = worth & (table["q_value"] < rules.q)
     sizes = [told & (table["n"] >= rules.sure), told & (table["n"] >= rules.tentative)]
     return np.select(sizes, ["say", "tentative"], "silent")

@@ -107,6 +107,7 @@ def survey_members(
     net_revenue: pd.Series,
     customers: float,
     refit: Callable[[np.ndarray], np.ndarray] | None = None,
+    least: int = 30,
 ) -> Members:
     """Return respondents as members of types.
 
@@ -131,6 +132,8 @@ def survey_members(
         Persons the weighted sample stands for.
     refit : callable, optional
         From row numbers to the posterior of types found anew in them.
+    least : int
+        `min_cell_survey`: what fewer answered is left out.
     """
     told = survey_variables(answers, items)
     scores = active[[name for name in active if name.startswith("maxdiff_")]]
@@ -138,8 +141,10 @@ def survey_members(
     said = feedback.reindex(persons.to_numpy()).set_axis(persons.index).reindex(answers.index)
     parts = {"responses": [told, scores, said], "behaviour": [done]}
     frame = pd.concat([part for group in parts.values() for part in group], axis=1)
-    frame = frame[[name for name in frame if frame[name].nunique() > 1]]
-    own = {name: table for table, group in parts.items() for part in group for name in part}
+    # The survey goes before what another table calls the same; and what few answered would be hidden anyway.
+    frame = frame.loc[:, ~frame.columns.duplicated()]
+    frame = frame[[name for name in frame if frame[name].nunique() > 1 and frame[name].notna().sum() >= least]]
+    own = {name: table for table, group in reversed(parts.items()) for part in group for name in part}
     return Members(
         kind="types",
         names=tuple(names),
@@ -273,4 +278,7 @@ def _with_rhythm(behaviour: pd.DataFrame) -> pd.DataFrame:
 
 def basis(members: Members, **said: Any) -> dict[str, Any]:
     """Return what posters say of the data: kind, respondents, and whatever else is passed on."""
-    return {"kind": members.kind, "respondents": len(members.variables), **said}
+    n = len(members.variables)
+    if members.kind == "types":
+        return {"kind": "types", "respondents": n, **said}
+    return {"kind": "segments", "customers": n, "of": round(members.customers), **said}

@@ -217,8 +217,8 @@ WORDS = {
     "or_more": ("{} or more", "{} oder mehr"),
     "types": ("Types from survey and behaviour", "Typen aus Befragung und Verhalten"),
     "segments": (
-        "RFM segments in place of types: this study has no survey",
-        "RFM-Segmente statt Typen: Diese Studie hat keine Befragung",
+        "RFM segments in place of types: no survey carries any",
+        "RFM-Segmente statt Typen: Keine Befragung trägt welche",
     ),
 }
 

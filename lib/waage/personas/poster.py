@@ -49,6 +49,7 @@ WORDS = {
     "dos": ("Do", "Tun"),
     "donts": ("Don't", "Lassen"),
     "quotes": ("In their words", "In ihren Worten"),
+    "sampled": ("described by {} of {} customers", "beschrieben an {} von {} Kund:innen"),
     "respondents": ("Survey n = {}", "Befragung n = {}"),
     "simulated": ("simulated data", "simulierte Daten"),
     "more": ("{} more findings without a statement here stand in the table findings.",
@@ -238,6 +239,9 @@ def base_line(persona: Mapping, words: Mapping[str, str]) -> str:
     basis = persona["basis"]
     n = basis.get("respondents")
     survey = words["respondents"].format(style.number(n, persona["language"])) if n else ""
+    if basis.get("customers"):
+        counts = (style.number(basis[name], persona["language"]) for name in ("customers", "of"))
+        survey = words["sampled"].format(*counts)
     parts = [basis.get("header"), survey, basis.get("field_period"), basis.get("weighting")]
     return " · ".join(str(part) for part in parts if part) + "."
 

@@ -131,7 +131,9 @@ def write_review(candidates: pd.DataFrame, path: Path, delimiter: str = ",") -> 
     rows = candidates[["quote_id", "type", "text"]].assign(decision="", note="")
     for name in ("decision", "note"):
         rows[name] = [decided[name].get(quote, "") for quote in rows["quote_id"]]
-    rows = pd.concat([rows, decided.loc[~decided.index.isin(rows["quote_id"])].reset_index()[REVIEW]])
+    # Whose consent is gone, or whose type grew too small, is no candidate: the decision stays, the words do not.
+    gone = decided.loc[~decided.index.isin(rows["quote_id"])].reset_index()[REVIEW]
+    rows = pd.concat([rows, gone.assign(text="")])
     # A cell that begins like a formula is run by the spreadsheet, and customers type these cells.
     safe = rows.astype(str).apply(lambda column: column.str.replace(r"^(?=[=+\-@'])", "'", regex=True))
     staged = path.with_name(f".{path.name}")
@@ -170,7 +172,7 @@ def read_review(path: Path) -> pd.DataFrame:
         if row["decision"] and row["decision"] not in DECISIONS:
             hint = did_you_mean(row["decision"], DECISIONS)
             faults.append(f"{where}: decision {row['decision']!r} is none of {', '.join(DECISIONS)} or empty{hint}")
-        if row["decision"] == "approve" and row["quote_id"] != _quote_id(row["type"], row["text"]):
+        if row["decision"] == "approve" and row["text"] and row["quote_id"] != _quote_id(row["type"], row["text"]):
             faults.append(
                 f"{where}: its type or text was changed; a quote is word for word, so reject it or restore it"
             )

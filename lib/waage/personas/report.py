@@ -1,7 +1,9 @@
 """What notebook 03 and the page show around the personas: chapters, tables, stored documents."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
@@ -10,9 +12,10 @@ import pandas as pd
 from markupsafe import escape
 
 from waage import style
+from waage.errors import WaageError
 from waage.personas.findings import Rules, power
 from waage.personas.members import catalogue_of
-from waage.personas.poster import finding_label, poster
+from waage.personas.poster import finding_label, pdf, poster
 from waage.personas.sheet import colours
 from waage.privacy import mask_small
 
@@ -54,11 +57,11 @@ _CHAPTERS = {
 _TEXTS = {
     "told": ("{said} of {tested} differences are said.", "{said} von {tested} Unterschieden werden gesagt."),
     "power": (
-        "{said} of {tested} differences are said. A difference as large as the rules ask for (index {over} or {under}) "
+        "{said} of {tested} differences are said. A difference a little beyond the rules (index {over} or {under}) "
         "would be found with a probability of {power} on average; smaller ones mostly stay unsaid, which does not "
         "mean that they "
         "are not there.",
-        "{said} von {tested} Unterschieden werden gesagt. Ein Unterschied, so groß wie die Regeln verlangen (Index "
+        "{said} von {tested} Unterschieden werden gesagt. Ein Unterschied etwas über den Regeln (Index "
         "{over} "
         "oder {under}), würde im Mittel mit einer Wahrscheinlichkeit von {power} gefunden; kleinere bleiben meist "
         "ungesagt, "
@@ -163,6 +166,16 @@ def values_by_type(
         rows.append({"persona": one["label"], "customers": n, "value_12m": row["year"] / n, "clv": row["whole"] / n})
     table = mask_small(pd.DataFrame(rows), "customers", "value_12m", "clv", min_cell=min_cell)
     return style.table(table, language, currency, customers="count", value_12m="money", clv="money")
+
+
+def print_if_possible(html: str) -> bytes:
+    """Return a page as PDF, or nothing where no browser can print it; a report must not fail for that."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pdf(html, Path(folder) / "posters.pdf")
+        except WaageError:
+            return b""
+        return (Path(folder) / "posters.pdf").read_bytes()
 
 
 def folded(one: str, other: str, content: str) -> str:

@@ -260,6 +260,8 @@ def reopen(
     entry = kept_model(stored, as_of)
     if entry is None:
         raise Refusal("the study keeps no types: notebook 02 finds them where there is a survey")
+    if "asked" not in entry["settings"]:
+        raise Refusal("the types that the study keeps are of an older version: run notebook 02 again")
     survey = read_survey(tables, as_of, time_zone=time_zone, **entry["settings"]["asked"])
     return _kept(entry, survey, min_cell, seed)
 

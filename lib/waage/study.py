@@ -272,8 +272,9 @@ class Study:
 
     def document_path(self, name: str) -> Path:
         """Return where to write a document that is no text, see `document`."""
-        if not re.fullmatch(r"[A-Za-z0-9_-]+\.(yaml|csv|md|txt|html|svg|pdf)", name):
-            endings = ".yaml, .csv, .md, .txt, .html, .svg or .pdf"
+        own = re.match(r"index\.|\d\d_", name)  # the index, and reports of notebooks
+        if own or not re.fullmatch(r"[A-Za-z0-9_-]+\.(yaml|csv|md|txt|html|svg|pdf)", name):
+            endings = ".yaml, .csv, .md, .txt, .html, .svg or .pdf, and no name of a report"
             raise WaageError(f"a document cannot be called {name!r}: letters, digits, _, - and {endings}")
         folder = self.stage / DOCUMENTS
         folder.mkdir(parents=True, exist_ok=True)

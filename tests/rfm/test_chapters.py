@@ -20,7 +20,7 @@ def test_every_chapter_speaks_both_languages_and_the_notebook_has_them_all():
     for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             for node in ast.walk(ast.parse("".join(cell["source"]))):
-                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "chapter":
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "rfm.chapter":
                     used.append(node.args[0].value)
     assert sorted(used) == sorted(_CHAPTERS)
 

@@ -290,7 +290,7 @@ def test_bad_input_is_named_all_together(respondents):
         fit_typing(X, respondents.P[:300] * 2, np.ones(300), BLOCKS, types=TYPES, seed=1)
     with pytest.raises(WaageError, match="weights must be positive"):
         fit_typing(X, respondents.P[:300], np.zeros(300), BLOCKS, types=TYPES, seed=1)
-    with pytest.raises(Refusal, match=r"'curious': \d.*15 are needed for 5 folds"):
+    with pytest.raises(Refusal, match="fewer than 15 respondents with history are of curious"):
         fit_typing(X[:100], respondents.P[:100], np.ones(100), BLOCKS, types=TYPES, seed=1)
 
 

@@ -108,7 +108,8 @@ def test_the_demo_runs_through_every_notebook_and_its_faults_are_found_and_no_ot
     for name in (*reports, "index.html", "manifest.json", "segments.yaml"):
         text = (study.reports / name).read_text(encoding="utf-8")
         text = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+|\"image/png\": \"[^\"]+\"", "", text)
-        assert not [secret for secret in secrets if len(secret) > 5 and secret in text][:3]
+        # "000000" and the like identify nobody, and stand in any long number.
+        assert not [secret for secret in secrets if len(secret) > 5 and len(set(secret)) > 2 and secret in text][:3]
 
     # The same again: no id changes, no table does.
     tables = ("edges", "identity_map", "identity_changes", "persons", "households", "customer_orders")

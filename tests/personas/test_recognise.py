@@ -4,6 +4,7 @@ import pytest
 
 from waage.errors import WaageError
 from waage.personas.recognise import recognise
+from waage.typology.accuracy import thresholds
 
 FEATURES = ("weekend_share", "category_kids", "order_value", "recency_days")
 MODEL = {
@@ -33,16 +34,21 @@ def test_the_rule_names_what_sets_the_type_apart_in_the_model():
 def test_the_threshold_is_the_lowest_that_is_right_often_enough():
     rng = np.random.default_rng(0)
     p = rng.random(4000)
-    scored = pd.DataFrame({"p": p, "member": (rng.random(4000) < p).astype(float)})
-    found = recognise(MODEL, "type_1", scored=scored, right=0.7)
+    member = (rng.random(4000) < p).astype(float)
+
+    def steps(p, member):
+        both = [np.column_stack([x, 1 - x]) for x in (p, member)]
+        return thresholds(*both, np.ones(len(p)), ("type_1", "rest"), 10).query("type == 'type_1'")
+
+    found = recognise(MODEL, "type_1", thresholds=steps(p, member), right=0.7)
     # Calibrated: the mean of p above .4 is .7.
     assert found["threshold"] == pytest.approx(0.4, abs=0.051) and found["right"] >= 0.7
-    above = scored[scored["p"] >= found["threshold"]]
-    assert found["reached"] == pytest.approx(above["member"].sum() / scored["member"].sum())
+    above = p >= found["threshold"]
+    assert found["reached"] == pytest.approx(member[above].sum() / member.sum())
     assert "p ≥ 0.4" in found["advice"]
-    never = recognise(MODEL, "type_1", "de", scored=scored.assign(member=0.1))
+    never = recognise(MODEL, "type_1", "de", thresholds=steps(p, np.full(4000, 0.1)))
     assert never["threshold"] is None and never["advice"].startswith("Keine Schwelle bringt aus mindestens 10")
-    few = recognise(MODEL, "type_1", scored=scored.head(8))
+    few = recognise(MODEL, "type_1", thresholds=steps(p[:8], member[:8]))
     assert few["threshold"] is None
 
 
@@ -52,7 +58,8 @@ def test_trees_closed_gates_and_faults():
         "“Share of kids' wear” and “Days since the last order”" in recognise(MODEL | {"trees": trees}, "type_1")["rule"]
     )
     assert recognise(MODEL | {"trees": trees}, "type_3")["rule"] == "Behaviour does not tell this type."
-    closed = recognise(MODEL | {"open": False}, "type_1", scored=pd.DataFrame({"p": [1.0] * 20, "member": [1.0] * 20}))
+    sure = pd.DataFrame({"threshold": [0.3], "right": [1.0], "reached": [1.0]})
+    closed = recognise(MODEL | {"open": False}, "type_1", thresholds=sure)
     assert closed["rule"].startswith("Behaviour does not carry") and closed["threshold"] is None
     with pytest.raises(WaageError, match=r"no type 'typ_1' .did you mean 'type_"):
         recognise(MODEL, "typ_1")

@@ -21,7 +21,6 @@ def recognise(
     language: str = "en",
     *,
     known: pd.DataFrame | None = None,
-    scored: pd.DataFrame | None = None,
     thresholds: pd.DataFrame | None = None,
     right: float = 0.7,
     min_cell: int = 10,
@@ -39,22 +38,19 @@ def recognise(
         en or de.
     known : DataFrame, index variable, optional
         As `catalogue` returns, for the names of features.
-    scored : DataFrame, optional
-        Out-of-fold, one row a respondent: p (the model's probability of this type), member (posterior of the survey,
-        or 0 and 1) and weight (ones if left out), for the threshold.
     thresholds : DataFrame, optional
-        In place of `scored`: threshold, right, reached of the type, ascending, as the typing tool measured them.
+        threshold, right and reached of the type, ascending, as the typing tool measured them out of fold.
     right : float
         Share of those above the threshold that shall belong to the type.
     min_cell : int
-        Respondents above the threshold at least.
+        Respondents that the tool asked for above each threshold.
 
     Returns
     -------
     dict
         rule (a sentence); features (list of feature, label, effect: log odds a standard deviation against the mean
         of all types); threshold, right, reached (shares; None where there is none); advice (a sentence, or None
-        without `scored` and `thresholds`).
+        without `thresholds`).
 
     Raises
     ------
@@ -85,8 +81,6 @@ def recognise(
     found = {"threshold": None, "right": None, "reached": None, "advice": None}
     if thresholds is not None and key != "closed":
         found = _advice(thresholds.to_dict("records"), right, min_cell, language)
-    elif scored is not None and key != "closed":
-        found = _advice(_thresholds(scored, min_cell), right, min_cell, language)
     listed = [{"feature": name, "label": label[name], "effect": float(effect)} for name, effect in told[: 2 * MOST]]
     return {"rule": rule, "features": listed, **found}
 
@@ -112,21 +106,6 @@ def _count(tree: Any, counts: np.ndarray) -> None:
         counts[int(tree[0])] += 1
         for branch in tree[2:]:
             _count(branch, counts)
-
-
-def _thresholds(scored: pd.DataFrame, min_cell: int) -> list[dict[str, float]]:
-    """Return threshold, right and reached by steps of .05, as long as enough are above."""
-    weight = scored["weight"].to_numpy(dtype=float) if "weight" in scored else np.ones(len(scored))
-    p, member = scored["p"].to_numpy(dtype=float), scored["member"].to_numpy(dtype=float)
-    found = []
-    for step in range(30, 96, 5):
-        above = p >= step / 100
-        if above.sum() < min_cell:
-            break
-        own = (weight * member)[above].sum()
-        shares = {"right": float(own / weight[above].sum()), "reached": float(own / (weight * member).sum())}
-        found.append({"threshold": step / 100, **shares})
-    return found
 
 
 def _advice(steps: list[Mapping[str, float]], right: float, min_cell: int, language: str) -> dict[str, Any]:

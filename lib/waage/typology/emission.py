@@ -92,14 +92,8 @@ class Answers(Emission):
                     weights[:, self.place["not"]] = np.log(1 - p)
         return self.layout @ weights.T
 
-    def sample(self, class_no: int, n_samples: int) -> np.ndarray:
-        """Not needed for fitting."""
-        raise NotImplementedError
-
-    @property
-    def n_parameters(self) -> int:
-        """Not needed for fitting; `fit_classes` counts them."""
-        raise NotImplementedError
+    # StepMix wants the names; a fit calls neither, and `fit_classes` counts the parameters itself.
+    sample = n_parameters = None
 
 
 EMISSION_DICT[ANSWERS] = Answers

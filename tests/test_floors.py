@@ -10,7 +10,19 @@ FLOORS = [
     {"__main__", "cli", "run", "manifest", "report", "pages", "markup"},
     {"study", "sources", "config", "notebook", "publication"},
     {"unify", "rfm", "customer_base", "typology", "personas", "clv", "ix", "demo"},
-    {"tables", "contract", "engine", "history", "stats", "profiles", "weighting", "privacy", "style", "errors"},
+    {
+        "tables",
+        "contract",
+        "engine",
+        "history",
+        "stats",
+        "profiles",
+        "weighting",
+        "answers",
+        "privacy",
+        "style",
+        "errors",
+    },
 ]
 MODULES = sorted(path for path in LIB.rglob("*.py") if path.name != "__init__.py" or path.parent != LIB)
 

@@ -6,7 +6,7 @@ import pytest
 
 from waage.errors import WaageError
 from waage.personas.findings import findings
-from waage.personas.persona import personas, propose_labels, sizes_by_type
+from waage.personas.persona import idle_labels, personas, propose_labels, sizes_by_type
 from waage.personas.topics import catalogue
 
 from .simulated import ITEMS, NAMES, SHARES, SOURCES, survey, variables
@@ -90,6 +90,26 @@ def test_every_type_shares_something_with_everyone(case):
         assert all(entry["index_low"] > 80 and entry["index_high"] < 120 for entry in alike)
 
 
+def test_figures_open_with_orders_a_year_basket_returns_and_satisfaction(case):
+    *_, posterior, weights, frame = case
+    rng = np.random.default_rng(3)
+    more = ("visits", "stars", "return_share", "tenure_days")
+    frame = frame.assign(**{name: 1 + rng.random(len(frame)) for name in more})
+    stars = pd.DataFrame(
+        {"kind": "scale", "construct": "satisfaction", "label": "Stars", "label_de": "Sterne"}, ["stars"]
+    )
+    table = findings(posterior, weights, frame, NAMES, sources="behaviour")
+    known = catalogue(frame.columns, pd.concat([ITEMS, stars]))
+    for one in personas(table, known):
+        assert [entry["variable"] for entry in one.kpis[:4]] == [
+            "orders_per_year",
+            "order_value",
+            "return_share",
+            "stars",
+        ]
+        assert one.kpis[3]["label"] == "Satisfaction: Stars"
+
+
 def test_labels_may_be_given_and_are_plain_text(case):
     table, known, *_ = case
     given = {"type_2": "<script>\u202ealert</script>\n⏱ Eilige"}
@@ -98,8 +118,10 @@ def test_labels_may_be_given_and_are_plain_text(case):
     both = {"type_2": {"en": "In haste", "de": "In Eile"}, "type_1": {"de": "Sparsame"}}
     assert [p.label for p in personas(table, known, labels=both)[:2]] == ["Price-aware shoppers", "In haste"]
     assert [p.label for p in personas(table, known, labels=both, language="de")[:2]] == ["Sparsame", "In Eile"]
-    with pytest.raises(WaageError, match=r"'type_9', which is no type .did you mean 'type_"):
-        personas(table, known, labels={"type_9": "x"})
+    # A label for a type that is gone stops nothing; it is told.
+    assert personas(table, known, labels={"type_9": "x"})[0].label == "Price-aware shoppers"
+    assert "'type_9', which is no type (did you mean 'type_" in idle_labels({"type_9": "x", "type_1": "y"}, NAMES)[0]
+    assert idle_labels(None, NAMES) == idle_labels({"type_1": "y"}, NAMES) == []
     with pytest.raises(WaageError, match="catalogue lacks 'q15'"):
         personas(table, known.drop(index="q15"))
     assert personas(table, known)[0].first_name is None

@@ -61,6 +61,8 @@ def test_trees_closed_gates_and_faults():
     sure = pd.DataFrame({"threshold": [0.3], "right": [1.0], "reached": [1.0]})
     closed = recognise(MODEL | {"open": False}, "type_1", thresholds=sure)
     assert closed["rule"].startswith("Behaviour does not carry") and closed["threshold"] is None
+    forced = recognise(MODEL | {"open": False}, "type_1", thresholds=sure, typed=True)
+    assert "all the same (force_types)" in forced["rule"] and forced["threshold"] is None
     with pytest.raises(WaageError, match=r"no type 'typ_1' .did you mean 'type_"):
         recognise(MODEL, "typ_1")
     with pytest.raises(WaageError, match="for 3 types, 4 features"):

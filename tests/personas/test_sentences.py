@@ -126,11 +126,23 @@ def test_shares_are_rounded_as_one_says_them(value, english, german):
 )  # fmt: skip
 def test_means_are_told_in_their_unit(variable, value, english, german):
     row = ROW | {"variable": variable, "level": "", "kind": "numeric", "type_value": value, "difference": 0.6}
+    row["base_value"] = value / 1.3
     for language, expected in (("en", english), ("de", german)):
         subject, verb, rest = clause(row, KNOWN, language)
         assert f"{subject} {verb}{rest}".replace("\u00a0", " ").startswith(expected + ", ")
         assert rest.endswith({"en": "clearly more than among customers overall",
                               "de": "deutlich mehr als bei Kund:innen insgesamt"}[language])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("difference", "base", "word"),
+    [(0.9, 30.0, "far more"), (0.9, 45.0, "clearly more"), (0.9, 58.0, "somewhat more"), (0.3, 20.0, "somewhat more"),
+     (-0.9, 62.4, "somewhat less"), (-0.9, 100.0, "far less"), (0.9, 0.0, "far more")],
+)  # fmt: skip
+def test_a_mean_is_far_from_all_only_if_it_is_so_in_its_unit_too(difference, base, word):
+    row = ROW | {"variable": "order_value", "level": "", "kind": "numeric", "difference": difference}
+    row |= {"type_value": 60.0, "base_value": base}
+    assert f", {word} than" in clause(row, KNOWN, "en")[2]
 
 
 def test_the_back_tells_range_base_index_n_and_q():

@@ -27,13 +27,28 @@ def test_every_persona_is_on_the_sheet_with_its_sizes(persona_study, language):
     for card, persona in zip(cards, study.personas, strict=True):
         shown = [share.b.text for share in card.select(".share")]
         assert shown == [style.percent(persona["size"][key], language) for key in ("share", "revenue_share")]
-        assert persona["sentences"][0]["text"] in card.text and persona["composite"] in card.text
+        assert any(one["text"] in card.text for one in persona["sentences"]) and persona["composite"] in card.text
     base = soup.select_one(".note").text
     assert "800" in base and "1 March to 30 April 2025" in base and "weighted to age" in base
     for bar, key in zip(soup.select(".stack"), ("share", "revenue_share"), strict=True):
         widths = [float(re.search(r"width: ([\d.]+)%", piece["style"])[1]) for piece in bar.select("i")]
         assert widths == pytest.approx([100 * persona["size"][key] for persona in study.personas], abs=0.051)
         assert sum(widths) == pytest.approx(100, abs=0.3)
+
+
+def test_cards_open_with_what_is_said_and_print_what_the_types_are(persona_study):
+    study = persona_study()
+    silent = study.findings["id"].isin(study.personas[0]["sentences"][0]["finding_ids"])
+    table = study.findings.assign(strength=study.findings["strength"].mask(silent, "silent"))
+    about = study.personas[0]["basis"] | {"verdict": "natural types", "caution": "They <b>come</b> back."}
+    some = [one | {"basis": about | {"revenue_months": 24}} for one in study.personas]
+    soup = BeautifulSoup(sheet(some, table, study.known), "html.parser")
+    says = soup.select_one("a.card .say").text
+    assert says != study.personas[0]["sentences"][0]["text"]
+    assert says in [one["text"] for one in study.personas[0]["sentences"][1:]]
+    note = soup.select_one(".note").text
+    assert "natural types" in note and note.endswith("They <b>come</b> back.")
+    assert "of net revenue in 24 months" in soup.select_one("a.card").text
 
 
 def test_the_sentence_names_the_share_in_which_they_are_furthest_apart(persona_study):

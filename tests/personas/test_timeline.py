@@ -72,3 +72,29 @@ def test_missing_columns_are_named():
     probability, behaviour, orders = customers()
     with pytest.raises(WaageError, match="orders lacks 'day', 'revenue'"):
         timeline(probability, behaviour, orders.drop(columns=["day", "revenue"]))
+
+
+def test_histories_tell_the_category_of_most_revenue():
+    import ibis
+
+    from waage.personas.members import histories
+
+    day = pd.Timestamp("2025-01-05").date()
+    orders = pd.DataFrame(
+        {"person_id": ["p1", "p1", "p2"], "source": "web", "order_id": ["1", "2", "3"], "channel": "web"}
+    )
+    orders = orders.assign(day=day, revenue=[10.0, 20.0, 30.0], counts=True)
+    lines = pd.DataFrame({"source": "web", "order_id": ["1", "1", "1", "3", "4"], "revenue": [4.0, 3.0, 3.5, 1.0, 9.0]})
+    lines = lines.assign(category=["home", "kids", "kids", None, "home"])
+    done = pd.DataFrame({"person_id": ["p2", "p1", "p3"], "frequency": [1.0, 2.0, 9.0]})
+    given = [ibis.memtable(table) for table in (done, orders, lines)]
+    behaviour, bought = histories(pd.Series(["p1", "p2"]), *given[:2], day, given[2])
+    assert list(behaviour.index) == ["p1", "p2"] and list(bought.columns) == [
+        "person_id",
+        "day",
+        "channel",
+        "revenue",
+        "category",
+    ]
+    assert bought.category.fillna("-").tolist() == ["kids", "-", "-"] and bought.revenue.tolist() == [10, 20, 30]
+    assert "category" not in histories(pd.Series(["p1"]), *given[:2], day)[1]

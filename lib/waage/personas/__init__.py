@@ -4,20 +4,20 @@
 the documents, `sheet`, `poster`, `matrix` and `comparison` show them.
 """
 
+from waage.personas.feedback import comment_words, read_comments, read_feedback
 from waage.personas.findings import Rules, findings, power, recompute
 from waage.personas.members import (
     Members,
+    against_truth,
     basis,
     catalogue_of,
     consenting,
     histories,
     names_of,
-    read_comments,
-    read_feedback,
     segment_members,
     survey_members,
 )
-from waage.personas.persona import Persona, personas, sizes_by_type
+from waage.personas.persona import Persona, idle_labels, personas, sizes_by_type
 from waage.personas.poster import css, page, pdf, poster
 from waage.personas.quotes import quotes, reviewed
 from waage.personas.recognise import recognise
@@ -30,6 +30,7 @@ from waage.personas.report import (
     print_if_possible,
     read_stored,
     stored,
+    undecided,
     values_by_type,
 )
 from waage.personas.sheet import colours, comparison, divides, matrix, sheet
@@ -39,10 +40,12 @@ __all__ = [
     "Members",
     "Persona",
     "Rules",
+    "against_truth",
     "basis",
     "catalogue_of",
     "chapter",
     "colours",
+    "comment_words",
     "comparison",
     "consenting",
     "css",
@@ -51,6 +54,7 @@ __all__ = [
     "findings",
     "folded",
     "histories",
+    "idle_labels",
     "matrix",
     "names_of",
     "page",
@@ -74,5 +78,6 @@ __all__ = [
     "stored",
     "survey_members",
     "timeline",
+    "undecided",
     "values_by_type",
 ]

@@ -1,6 +1,6 @@
 """Who the personas are made of: respondents with their types, or customers with their segments, and what is known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,15 +9,17 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from waage import style
 from waage.errors import Refusal
-from waage.history import local_day
-from waage.personas.findings import Rules, findings
+from waage.personas.feedback import Feedback
+from waage.personas.findings import Rules, findings, power
 from waage.personas.persona import sizes_by_type
-from waage.personas.topics import catalogue, feedback_variables, orders_per_year, survey_variables
+from waage.personas.phrases import WORDS
+from waage.personas.topics import catalogue, orders_per_year, survey_variables
+from waage.profiles import profile_cells
 
 #: Customers that segments are described by, at most; more sharpen nothing that is shown (judgement).
 MOST_CUSTOMERS = 20_000
-_FEEDBACK = ("reason", "satisfaction")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Members:
     active : tuple of str
         Variables the types were made from.
     items : DataFrame or None
-        Codebook of the survey.
+        Codebook of the survey and of the feedback.
     net_revenue : Series, index as `variables`
     customers : float
         Persons all of these stand for.
@@ -62,10 +64,11 @@ class Members:
         """What is known of each variable, see `catalogue`."""
         return catalogue(list(self.variables), self.items)
 
-    def sizes(self, min_cell: int) -> pd.DataFrame:
-        """Return each type's share of customers and of net revenue with ranges."""
+    def sizes(self, min_cell: int, money: bool = True) -> pd.DataFrame:
+        """Return each type's share of customers and, with `money`, of net revenue, with ranges."""
+        revenue = self.net_revenue if money else None
         return sizes_by_type(
-            self.posterior, self.weights, self.names, self.net_revenue, customers=self.customers, min_cell=min_cell
+            self.posterior, self.weights, self.names, revenue, customers=self.customers, min_cell=min_cell
         )
 
     def findings(self, rules: Rules, as_of: date, min_cell: int, min_cell_survey: int, seed: int) -> pd.DataFrame:
@@ -87,6 +90,46 @@ class Members:
         return table.join(self.known, on="variable")
 
 
+def against_truth(
+    members: Members, table: pd.DataFrame, true: pd.Series, rules: Rules | None = None, language: str = "en"
+) -> str:
+    """Return, for a simulated study, what the same answers say where everybody's true type is known, as a sentence.
+
+    Parameters
+    ----------
+    members : Members
+    table : DataFrame
+        Their findings.
+    true : Series, index among that of `members.variables`
+        True type by the names of the found ones.
+    rules : Rules, optional
+        Those of the findings.
+    language : str
+        en or de.
+
+    Notes
+    -----
+    Large is a share whose true index passes the rules and which this sample would tell with a probability of .9
+    (`power`); false is what is said with another sign than the truth has. The truth is that of these respondents:
+    their sampling error is in both.
+    """
+    rules, seen = rules or Rules(), members.variables.index.isin(true.index)
+    kind = true.loc[members.variables.index[seen]].to_numpy()
+    certain = (kind[:, None] == np.array(members.names)).astype(float)
+    frame = members.variables[seen]
+    frame = frame.loc[:, frame.notna().any()]
+    key = ["type", "variable", "level"]
+    real = profile_cells(certain, members.weights[seen], frame, members.names).set_index(key)
+    real = real.reindex(pd.MultiIndex.from_frame(table[key])).set_index(table.index)
+    likely = power(table, pd.Series(real["value"].to_numpy(), table["id"]), rules) >= 0.9
+    large = ((real["index"] > rules.over) | (real["index"] < rules.under)) & likely & (table["kind"] != "numeric")
+    said = table["strength"] != "silent"
+    false = said & (np.sign(table["difference"]) != np.sign(real["difference"]))
+    counts = {"large": large.sum(), "found": (large & said).sum(), "said": said.sum(), "false": false.sum()}
+    counts = {name: style.number(count, language) for name, count in counts.items()}
+    return WORDS["against_truth"][language == "de"].format(**counts)
+
+
 def catalogue_of(table: pd.DataFrame) -> pd.DataFrame:
     """Return the catalogue that `Members.findings` put beside the findings."""
     names = ["topic", "form", "construct", "label_en", "label_de"]
@@ -102,7 +145,7 @@ def survey_members(
     items: pd.DataFrame,
     active: pd.DataFrame,
     behaviour: pd.DataFrame,
-    feedback: pd.DataFrame,
+    feedback: Feedback,
     persons: pd.Series,
     net_revenue: pd.Series,
     customers: float,
@@ -123,8 +166,8 @@ def survey_members(
         What the types were found by; its best-worst scores become variables.
     behaviour : DataFrame, index response_id
         Of respondents in the customer file.
-    feedback : DataFrame, index person_id
-        As `read_feedback` returns.
+    feedback : Feedback
+        As `read_feedback` and `comment_words` return, added.
     persons : Series, index response_id
         person_id of respondents in the customer file.
     net_revenue : Series, index as `answers`
@@ -138,12 +181,13 @@ def survey_members(
     told = survey_variables(answers, items)
     scores = active[[name for name in active if name.startswith("maxdiff_")]]
     done = _with_rhythm(behaviour).reindex(answers.index)
-    said = feedback.reindex(persons.to_numpy()).set_axis(persons.index).reindex(answers.index)
+    said = feedback.variables.reindex(persons.to_numpy()).set_axis(persons.index).reindex(answers.index)
     parts = {"responses": [told, scores, said], "behaviour": [done]}
     frame = pd.concat([part for group in parts.values() for part in group], axis=1)
     # The survey goes before what another table calls the same; and what few answered would be hidden anyway.
     frame = frame.loc[:, ~frame.columns.duplicated()]
     frame = frame[[name for name in frame if frame[name].nunique() > 1 and frame[name].notna().sum() >= least]]
+    items = pd.concat([items, feedback.items[~feedback.items.index.isin(items.index)]])
     own = {name: table for table, group in reversed(parts.items()) for part in group for name in part}
     return Members(
         kind="types",
@@ -181,11 +225,11 @@ def segment_members(rfm: ir.Table, behaviour: ir.Table, min_cell: int = 10, most
     """
     known = rfm.filter(rfm.segment.notnull())
     known = known.select("person_id", "segment", net_revenue=known.monetary.cast("float64"))
-    customers = int(known.count().execute())
     picked = known.order_by(known.person_id.hash(), known.person_id).limit(most)
     found = picked.inner_join(behaviour, "person_id").to_pyarrow().to_pandas().sort_values("person_id")
     sizes = found.segment.value_counts()
     found = found[found.segment.isin(sizes.index[sizes >= min_cell])].set_index("person_id")
+    customers = int(known.filter(known.segment.isin(list(found.segment.unique()))).count().execute())
     names = sorted(found.segment.unique(), key=lambda name: (-sizes[name], name))
     if len(names) < 2:
         raise Refusal(f"fewer than two segments have {min_cell} customers: there is nobody to describe")
@@ -204,40 +248,6 @@ def segment_members(rfm: ir.Table, behaviour: ir.Table, min_cell: int = 10, most
         customers=customers,
         refit=None,
     )
-
-
-def read_feedback(
-    tables: Mapping[str, ir.Table], persons: Sequence[str], as_of: date, instrument: str, time_zone: str
-) -> pd.DataFrame:
-    """Return reasons and satisfaction of persons, from all instruments but the survey itself.
-
-    Returns
-    -------
-    DataFrame, index person_id
-        See `feedback_variables`; empty where nobody asked.
-    """
-    items = tables["items"].filter(
-        (tables["items"].instrument != instrument) & tables["items"].construct.isin(_FEEDBACK)
-    )
-    book = items.select("instrument", "item", "kind").execute()
-    if book.empty or book["item"].duplicated().any():
-        return pd.DataFrame(index=pd.Index([], name="person_id"))
-    said = tables["responses"].inner_join(items.select("instrument", "item"), ["instrument", "item"])
-    said = said.filter(local_day(said.responded_at, time_zone) <= as_of)
-    people = tables["identity_map"].filter(tables["identity_map"].person_id.isin(list(persons)))
-    said = said.inner_join(people.select("source", "source_id", "person_id"), ["source", "source_id"])
-    said = said.select("person_id", "item", "value").execute()
-    return feedback_variables(said, book.set_index("item")) if len(said) else pd.DataFrame(index=pd.Index([]))
-
-
-def read_comments(tables: Mapping[str, ir.Table], persons: Sequence[str], as_of: date, time_zone: str) -> pd.DataFrame:
-    """Return person_id and text of what respondents wrote in any survey, in a fixed order."""
-    items = tables["items"].filter(tables["items"].kind == "comment").select("instrument", "item")
-    said = tables["responses"].inner_join(items, ["instrument", "item"])
-    said = said.filter(said.text.notnull() & (local_day(said.responded_at, time_zone) <= as_of))
-    people = tables["identity_map"].filter(tables["identity_map"].person_id.isin(list(persons)))
-    said = said.inner_join(people.select("source", "source_id", "person_id"), ["source", "source_id"])
-    return said.select("person_id", "text").order_by("person_id", "text").execute()
 
 
 def consenting(person_consents: "ir.Table | None") -> set[str]:
@@ -260,13 +270,24 @@ def names_of(persons: ir.Table) -> "pd.DataFrame | None":
 
 
 def histories(
-    persons: pd.Series, behaviour: ir.Table, orders: ir.Table, as_of: date
+    persons: pd.Series, behaviour: ir.Table, orders: ir.Table, as_of: date, lines: ir.Table | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return behaviour (index person_id) and orders (person_id, day, channel, revenue) of some persons until a day."""
+    """Return behaviour (index person_id) and orders of some persons until a day, for `timeline`.
+
+    Orders are person_id, day, channel, revenue and, with `lines` (order_lines), the category of most revenue.
+    """
     asked = list(persons)
     done = behaviour.filter(behaviour.person_id.isin(asked)).to_pyarrow().to_pandas().set_index("person_id")
     known = orders.filter(orders.person_id.isin(asked) & orders.counts & (orders.day <= as_of))
-    bought = known.select("person_id", "day", "channel", revenue=known.revenue.cast("float64")).execute()
+    columns = {"revenue": known.revenue.cast("float64")}
+    bought = known.select("person_id", "day", "channel", "source", "order_id", **columns).execute()
+    if lines is not None:
+        parts = lines.semi_join(known, ["source", "order_id"]).group_by("source", "order_id", "category")
+        parts = parts.agg(spent=lines.revenue.sum().cast("float64")).execute().dropna(subset=["category"])
+        parts = parts.sort_values(["spent", "category"], ascending=[False, True], kind="stable")
+        main = parts.drop_duplicates(["source", "order_id"]).drop(columns="spent")
+        bought = bought.merge(main, on=["source", "order_id"], how="left")
+    bought = bought.drop(columns=["source", "order_id"])
     return done.sort_index(), bought.sort_values(["person_id", "day", "revenue"], ignore_index=True)
 
 

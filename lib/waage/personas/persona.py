@@ -29,6 +29,7 @@ _LISTS = {
     "assortment": ("assortment",),
 }
 _SHOWN = ("pains", "channels", "timing", "assortment")  # typical values, too, where nothing stands out
+_KPIS = ("orders_per_year", "order_value", "return_share", "satisfaction", "monetary")  # what every poster opens with
 _MOST, _MOST_ADVICE, _MOST_SHARED, _LEAST_SHARED = 6, 4, 3, 2
 _UNNAMED = re.compile(r"(type|typ|class|cluster|segment)?[_ ]?\d+", re.IGNORECASE)
 
@@ -133,7 +134,7 @@ def personas(
     sizes : DataFrame, optional
         As `sizes_by_type` returns.
     labels : mapping of type to str, or to a mapping of language to str, optional
-        Names chosen by people, over those proposed.
+        Names chosen by people, over those proposed; see `idle_labels` for those of types that are gone.
     recognise, timelines : mapping of type to mapping, optional
     basis : mapping, optional
         kind: "types" or "segments"; anything else is passed on.
@@ -147,11 +148,9 @@ def personas(
     Raises
     ------
     WaageError
-        If `labels` names a type that does not exist, or a variable is not in `known`.
+        If a variable is not in `known`.
     """
     rules, types = rules or Rules(), list(dict.fromkeys(table["type"]))
-    if wrong := [name for name in labels or {} if name not in types]:
-        raise WaageError(f"personas: labels names {wrong[0]!r}, which is no type{did_you_mean(wrong[0], types)}")
     if missing := sorted(set(table["variable"]) - set(known.index)):
         raise WaageError(f"personas: the catalogue lacks {missing[0]!r}{did_you_mean(missing[0], known.index)}")
     proposed = propose_labels(table, known, language)
@@ -173,7 +172,7 @@ def personas(
                 separates=next(iter(entries.of(_strongest(own).head(1))), None),
                 life=_life(own, known, entries, language),
                 **{name: _list(own, topics, entries, rules) for name, topics in _LISTS.items()},
-                kpis=entries.of(_visible(own, ["rhythm", "kpis"], rules)),
+                kpis=entries.of(_kpis(_visible(own, ["rhythm", "kpis"], rules), known)),
                 shared=_shared(own, entries, rules),
                 **_advice(own, known, language),
                 recognise=_plain_dict(recognise, name),
@@ -183,6 +182,14 @@ def personas(
             )
         )
     return tuple(found)
+
+
+def idle_labels(labels: Mapping[str, Any] | None, types: Sequence[str]) -> list[str]:
+    """Return, as texts for a warning, the chosen names of types that do not exist (any more)."""
+    gone = [name for name in labels or {} if name not in types]
+    return [
+        f"personas.labels in study.yaml names {name!r}, which is no type{did_you_mean(name, types)}" for name in gone
+    ]
 
 
 def propose_labels(table: pd.DataFrame, known: pd.DataFrame, language: str = "en") -> dict[str, str]:
@@ -346,6 +353,14 @@ def _list(own: pd.DataFrame, topics: Sequence[str], entries: _Entries, rules: Ru
     return entries.of(told.head(_MOST))
 
 
+def _kpis(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return figures in the order of `_KPIS`, the others by how surely they set the type apart."""
+    names = rows["variable"].mask(rows["variable"].map(known["construct"]) == "satisfaction", "satisfaction")
+    place = names.map({name: place for place, name in enumerate(_KPIS)}).fillna(len(_KPIS))
+    ranked = rows.assign(place=place, sure=-rows["statistic"].abs())
+    return ranked.sort_values(["place", "sure", "id"], kind="stable").drop(columns=["place", "sure"])
+
+
 def _life(own: pd.DataFrame, known: pd.DataFrame, entries: _Entries, language: str) -> tuple[dict, ...]:
     parts, at = [], language == "de"
     for variable in known.index[known["topic"] == "life"]:
@@ -392,7 +407,7 @@ def _advice(own: pd.DataFrame, known: pd.DataFrame, language: str) -> dict[str, 
         construct, topic, over = known.at[row["variable"], "construct"], row["topic"], row["difference"] > 0
         by_construct = construct in CONSTRUCTS and topic in ("motives", "everyday")
         about = construct if by_construct else (topic, over)
-        if about in seen or not (by_construct or topic in ADVICE):
+        if about in seen or construct == "comment" or not (by_construct or topic in ADVICE):
             continue
         seen.add(about)
         if by_construct:

@@ -44,13 +44,9 @@ BEHAVIOUR = {
     "orders_per_year": ("rhythm", "times", "Orders per year", "Bestellungen pro Jahr"),
     "order_value": ("rhythm", "money", "Value of an order", "Bestellwert"),
     "return_share": ("kpis", "part", "Share returned", "Retourenquote"),
-    "satisfaction": ("kpis", "number", "Satisfaction", "Zufriedenheit"),
-    "stars": ("kpis", "number", "Satisfaction (stars)", "Zufriedenheit (Sterne)"),
-    "clv": ("kpis", "money", "Customer lifetime value", "Kundenwert"),
-    "value_12m": ("kpis", "money", "Value in 12 months", "Wert in 12 Monaten"),
     "recency_days": ("kpis", "days", "Days since the last order", "Tage seit der letzten Bestellung"),
-    "frequency": ("kpis", "number", "Orders", "Bestellungen"),
-    "monetary": ("kpis", "money", "Net revenue", "Umsatz nach Retouren"),
+    "frequency": ("kpis", "number", "Orders so far", "Bestellungen bisher"),
+    "monetary": ("kpis", "money", "Net revenue so far", "Umsatz nach Retouren bisher"),
     "tenure_days": ("kpis", "days", "Days since the first order", "Tage seit der ersten Bestellung"),
     "items_per_order": ("kpis", "number", "Items per order", "Artikel je Bestellung"),
     "item_price": ("kpis", "money", "Price of an item", "Preis eines Artikels"),
@@ -84,6 +80,7 @@ CLAUSES = {
         ("{q} of what they report", "concerns", "“{x}”"),
         ("{q} dessen, was sie melden,", "betreffen", "„{x}“"),
     ),
+    "word": (("{q}", "write of", "“{x}” in their comments"), ("{q}", "schreiben", "in Kommentaren von „{x}“")),
     "level": (("{q}", "belong to the group", "“{x}”"), ("{q}", "gehören", "zur Gruppe „{x}“")),
     "score": (("{x}", "ranks", "{far} {higher}"), ("{x}", "steht", "{far} {higher}")),
     "age_group": (("{q}", "are", "{x} years old"), ("{q}", "sind", "{x} Jahre alt")),
@@ -167,6 +164,8 @@ BANDS = (
 )  # fmt: skip
 #: Least distance in standard deviations (judgement after Cohen 1988), adverbs.
 DISTANCES = ((0.8, "far", "viel"), (0.5, "clearly", "deutlich"), (0.0, "somewhat", "etwas"))
+#: How many times the smaller of type and base the larger is at least, for the same words; a mean gets the weaker one.
+RATIOS = (1.5, 1.2, 0.0)
 #: Whom a type is compared with, at the first mention and at every other: as a noun, and after "than".
 EVERYBODY = {
     "those": (("customers overall", "Kund:innen insgesamt"), ("the average", "der Durchschnitt")),
@@ -212,8 +211,18 @@ WORDS = {
         "Über diese Gruppe lässt sich nichts gesichert sagen: zu wenige Personen, oder zu wenig ist bekannt.",
     ),
     "group": ("Group {}", "Gruppe {}"),
+    "rating": ("Satisfaction: {}", "Zufriedenheit: {}"),
+    "written": ("In comments: {}", "In Kommentaren: {}"),
     "label_other": ("Stands out: {}", "Auffällig: {}"),
     "and": ("{} and {}", "{} und {}"),
+    "against_truth": (
+        "With everybody's true type known, {large} differences in shares lie beyond the rules and would be told by "
+        "this sample with a probability of 90% or more: {found} of them are told. Of all {said} that are told, {false} "
+        "have another sign in truth.",
+        "Wäre der wahre Typ aller bekannt, lägen {large} Unterschiede in Anteilen jenseits der Regeln, die diese "
+        "Stichprobe mit mindestens 90 % Wahrscheinlichkeit zeigt: {found} davon werden gesagt. Von allen {said} "
+        "gesagten haben {false} in Wahrheit das andere Vorzeichen.",
+    ),
     "or_more": ("{} or more", "{} oder mehr"),
     "types": ("Types from survey and behaviour", "Typen aus Befragung und Verhalten"),
     "segments": (
@@ -292,6 +301,12 @@ RECOGNISE = {
         "Entscheidungsbäume erkennen diesen Typ; am häufigsten fragen sie nach: {up}.",
     ),
     "none": ("Behaviour does not tell this type.", "Am Verhalten ist dieser Typ nicht zu erkennen."),
+    "forced": (
+        "Behaviour does not carry this typology; customers have types all the same (force_types): "
+        "act on no single one.",
+        "Verhalten trägt diese Typologie nicht; Kund:innen haben trotzdem Typen (force_types): auf keinen einzelnen "
+        "bauen.",
+    ),
     "closed": (
         "Behaviour does not carry this typology; no customer is typed.",
         "Verhalten trägt diese Typologie nicht; kein Kunde wird typisiert.",

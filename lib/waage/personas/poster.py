@@ -36,6 +36,7 @@ WORDS = {
             "Index: alle Kund:innen = 100. Jedes Intervall gilt für sich; q: Falschentdeckungsrate über alle Befunde."),
     "customers": ("of customers", "der Kund:innen"),
     "revenue": ("of net revenue", "des Umsatzes nach Retouren"),
+    "window": ("of net revenue in {} months", "des Umsatzes nach Retouren in {} Monaten"),
     "to": ("{} to {}", "{} bis {}"),
     "life": ("Life situation", "Lebenssituation"),
     "life_note": ("Bar and first number: this type; line and second number: all customers.",
@@ -86,7 +87,7 @@ def poster(
     ----------
     persona : mapping
         As `Persona.to_dict` returns; its language is the poster's. Of `basis`, header, study, respondents,
-        field_period, weighting and simulated are printed.
+        field_period, weighting, verdict, revenue_months and simulated are printed.
     findings : DataFrame
         All findings of the type, as `waage.personas.findings.findings` returns.
     known : DataFrame, index variable
@@ -226,7 +227,9 @@ def emblem(persona: Mapping, known: pd.DataFrame, *, colour: str, legend: bool =
 def shares(persona: Mapping, words: Mapping[str, str]) -> list[dict]:
     """Return value, range, label and width of the bar for the shares of customers and of net revenue."""
     parts, size, language = [], persona["size"], persona["language"]
-    for key, label in (("share", words["customers"]), ("revenue_share", words["revenue"])):
+    months = persona["basis"].get("revenue_months")
+    revenue = words["window"].format(style.number(months, language)) if months else words["revenue"]
+    for key, label in (("share", words["customers"]), ("revenue_share", revenue)):
         if size.get(key) is not None:
             ends = [style.percent(size[f"{key}_{end}"], language) for end in ("low", "high")]
             part = {"value": style.percent(size[key], language), "label": label, "range": words["to"].format(*ends)}
@@ -235,14 +238,14 @@ def shares(persona: Mapping, words: Mapping[str, str]) -> list[dict]:
 
 
 def base_line(persona: Mapping, words: Mapping[str, str]) -> str:
-    """Return what all figures rest on: kind of groups, survey n, field period, weighting."""
+    """Return what all figures rest on: kind of groups, survey n, field period, weighting, what the types are."""
     basis = persona["basis"]
     n = basis.get("respondents")
     survey = words["respondents"].format(style.number(n, persona["language"])) if n else ""
     if basis.get("customers"):
         counts = (style.number(basis[name], persona["language"]) for name in ("customers", "of"))
         survey = words["sampled"].format(*counts)
-    parts = [basis.get("header"), survey, basis.get("field_period"), basis.get("weighting")]
+    parts = [basis.get("header"), survey, *(basis.get(key) for key in ("field_period", "weighting", "verdict"))]
     return " · ".join(str(part) for part in parts if part) + "."
 
 
@@ -277,7 +280,10 @@ def _rows(
     rows = findings.assign(place=range(1, len(findings) + 1))
     rows = rows.assign(stated=rows["place"].isin(marks)).sort_values(["stated", "q_value"], ascending=[False, True])
     rows = rows[rows["stated"] | (rows["strength"] != "silent")].head(max(_MOST_FINDINGS, len(marks)))
-    shown = [_evidence(row, known, language, currency) for row in rows.sort_values("place").to_dict("records")]
+    shown = [
+        {**evidence_row(row, known, currency, language), "place": row["place"]}
+        for row in rows.sort_values("place").to_dict("records")
+    ]
     return shown, len(findings) - len(shown)
 
 
@@ -349,7 +355,9 @@ def amount(value: float, row: Mapping, known: pd.DataFrame, language: str, curre
     return style.number(value, language, decimals)
 
 
-def _evidence(row: Mapping, known: pd.DataFrame, language: str, currency: str) -> dict:
+def evidence_row(row: Mapping, known: pd.DataFrame, currency: str, language: str) -> dict[str, str]:
+    """Return a finding as texts for a table: id, label, value, base, index, interval, n, q."""
+
     def own(value: float) -> str:
         return amount(value, row, known, language, currency)
 
@@ -357,7 +365,6 @@ def _evidence(row: Mapping, known: pd.DataFrame, language: str, currency: str) -
     ends = [style.number(row[end], language) if as_index else own(row[end]) for end in ("low", "high")]
     q = row["q_value"]
     return {
-        "place": row["place"],
         "id": row["id"],
         "label": finding_label(row, known, language),
         "value": own(row["type_value"]),

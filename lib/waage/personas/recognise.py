@@ -24,6 +24,7 @@ def recognise(
     thresholds: pd.DataFrame | None = None,
     right: float = 0.7,
     min_cell: int = 10,
+    typed: bool = False,
 ) -> dict[str, Any]:
     """Say in words what a typing model looks at for one type, and from which probability on it is trusted.
 
@@ -44,6 +45,8 @@ def recognise(
         Share of those above the threshold that shall belong to the type.
     min_cell : int
         Respondents that the tool asked for above each threshold.
+    typed : bool
+        Whether customers are typed though the model is not open.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def recognise(
     up = _listed([label[name] for name, effect in told if effect > 0][:MOST], at)
     down = _listed([label[name] for name, effect in told if effect < 0][:MOST], at)
     if not model.get("open", True):
-        key = "closed"
+        key = "forced" if typed else "closed"
     elif model.get("trees"):
         key = "trees" if up else "none"
     else:
@@ -79,7 +82,7 @@ def recognise(
     against = RECOGNISE["down"][at].format(down=down) if down else ""
     rule = RECOGNISE[key][at].format(up=up, down=against if key == "rule" else down)
     found = {"threshold": None, "right": None, "reached": None, "advice": None}
-    if thresholds is not None and key != "closed":
+    if thresholds is not None and key not in ("closed", "forced"):
         found = _advice(thresholds.to_dict("records"), right, min_cell, language)
     listed = [{"feature": name, "label": label[name], "effect": float(effect)} for name, effect in told[: 2 * MOST]]
     return {"rule": rule, "features": listed, **found}

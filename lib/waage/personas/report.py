@@ -15,7 +15,7 @@ from waage import style
 from waage.errors import WaageError
 from waage.personas.findings import Rules, power
 from waage.personas.members import catalogue_of
-from waage.personas.poster import finding_label, pdf, poster
+from waage.personas.poster import evidence_row, finding_label, pdf, poster
 from waage.personas.sheet import colours
 from waage.privacy import mask_small
 
@@ -39,22 +39,22 @@ _CHAPTERS = {
     ),
     "evidence": (
         "The findings that may be said",
-        "Type against all customers, the surest first. Interval: 95% of each by itself. Test: *weighted* for answers "
-        "the "
-        "types were found by, *bch* for everything else, cleared of label errors.",
+        "Type against all customers, the surest first. Interval: of the index, for means of the value. Test: "
+        "*weighted* for answers the types were found by, *bch* for everything else, cleared of label errors.",
         "Die Befunde, die gesagt werden dürfen",
-        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: je 95 %. Test: *weighted* für Antworten, aus "
-        "denen "
-        "die Typen entstanden, *bch* für alles andere, um Zuordnungsfehler bereinigt.",
+        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: des Index, bei Mittelwerten des Werts. Test: "
+        "*weighted* für Antworten, aus denen die Typen entstanden, *bch* für alles andere, um Zuordnungsfehler "
+        "bereinigt.",
     ),
-    "power": (
-        "What this sample can show",
-        "",
-        "Was diese Stichprobe zeigen kann",
-        "",
-    ),
+    "power": ("What this sample can show", "", "Was diese Stichprobe zeigen kann", ""),
+    "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
 _TEXTS = {
+    "undecided": (
+        "**Not for sharing:** quotes on these posters include {n} that nobody has approved (*quotes = all*).",
+        "**Nicht weitergeben:** Unter den Zitaten auf diesen Postern sind {n}, die niemand freigegeben hat "
+        "(*quotes = all*).",
+    ),
     "told": ("{said} of {tested} differences are said.", "{said} von {tested} Unterschieden werden gesagt."),
     "power": (
         "{said} of {tested} differences are said. A difference a little beyond the rules (index {over} or {under}) "
@@ -69,11 +69,12 @@ _TEXTS = {
     ),
 }
 _HEADS = {
-    "type": ("Type", "Typ"),
+    "persona": ("Persona", "Persona"),
     "finding": ("Finding", "Befund"),
-    "value": ("Type", "Typ"),
-    "base": ("All", "Alle"),
+    "value": ("In the type", "In dem Typ"),
+    "base": ("All customers", "Alle Kund:innen"),
     "index": ("Index", "Index"),
+    "interval": ("95% interval", "95-%-Intervall"),
     "n": ("n", "n"),
     "test": ("Test", "Test"),
     "q": ("q", "q"),
@@ -85,6 +86,12 @@ def chapter(key: str, language: str = "en"):
     """Return a chapter's heading and what to know before reading it, for display."""
     title, text = _CHAPTERS[key][2:] if language == "de" else _CHAPTERS[key][:2]
     return style.say(f"## {title}\n\n{text}".rstrip())
+
+
+def undecided(shown: pd.DataFrame, approved: pd.DataFrame, language: str = "en"):
+    """Return, for display, how many of the quotes that are shown nobody has approved; empty text where none."""
+    n = len(shown) - len(approved)
+    return style.say(_TEXTS["undecided"][language == "de"].format(n=style.number(n, language)) if n else "")
 
 
 def posters(
@@ -116,8 +123,8 @@ def posters(
 
 
 def stored(made: Mapping[str, Sequence[Mapping[str, Any]]], approved: pd.DataFrame) -> pd.DataFrame:
-    """Return the table `personas`: type, language, label, share, revenue_share, n, document and approved quotes "
-    "(JSON)."""
+    """Return the table `personas`: type, language, place, label, share, revenue_share, document and approved quotes
+    (both JSON)."""
     rows = []
     for language, documents in made.items():
         for place, one in enumerate(documents):
@@ -183,38 +190,30 @@ def folded(one: str, other: str, content: str) -> str:
     return f"<details><summary>{escape(one)} – {escape(other)}</summary>{content}</details>"
 
 
-def evidence_table(findings: pd.DataFrame, rules: Rules, language: str = "en") -> pd.DataFrame:
-    """Return the findings that may be said, the surest first, as a table to read."""
+def evidence_table(
+    findings: pd.DataFrame, personas: Sequence[Mapping[str, Any]], currency: str = "EUR"
+) -> pd.DataFrame:
+    """Return the findings that may be said, the surest first, as a table to read, each value in its own unit.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        As `Members.findings` returns.
+    personas : sequence of mapping
+        As `Persona.to_dict` returns, in one language: that of the table.
+    currency : str
+    """
+    language, labels = personas[0]["language"], {one["type"]: one["label"] for one in personas}
     told = findings[findings["strength"] != "silent"]
     told = told.sort_values("statistic", key=lambda z: -z.abs(), kind="stable").head(_MOST)
     known = catalogue_of(findings)
-
-    def written(row: Mapping, name: str) -> str:
-        share = row["kind"] != "numeric"
-        return style.percent(row[name], language) if share else style.number(row[name], language, 2)
-
     rows = [
-        {
-            "type": style.title(row["type"], language),
-            "finding": finding_label(row, known, language),
-            "value": written(row, "type_value"),
-            "base": written(row, "base_value"),
-            "index": style.number(row["index"], language) if row["kind"] != "numeric" else style.MISSING,
-            "n": style.number(row["n"], language),
-            "test": row["test"],
-            "q": f"< {style.number(0.001, language, 3)}"
-            if row["q_value"] < 0.001
-            else style.number(row["q_value"], language, 3),
-            "id": row["id"],
-        }
+        evidence_row(row, known, currency, language)
+        | {"persona": labels[row["type"]], "finding": finding_label(row, known, language), "test": row["test"]}
         for row in told.to_dict("records")
     ]
     table = pd.DataFrame(rows, columns=list(_HEADS))
-    at = language == "de"
-    table.columns = [
-        head[at] if name != "value" else ("in dem Typ" if at else "In the type") for name, head in _HEADS.items()
-    ]
-    return table
+    return table.set_axis([pair[language == "de"] for pair in _HEADS.values()], axis=1)
 
 
 def power_finding(findings: pd.DataFrame, rules: Rules, language: str = "en") -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from waage import style
 from waage.personas.findings import Rules
-from waage.personas.phrases import BANDS, CLAUSES, CONSTRUCTS, DISTANCES, EVERYBODY, LEADS, LEVELS, WORDS
+from waage.personas.phrases import BANDS, CLAUSES, CONSTRUCTS, DISTANCES, EVERYBODY, LEADS, LEVELS, RATIOS, WORDS
 from waage.personas.topics import TOPICS, level_label
 
 #: Sentences of a portrait: topics in order with the clauses each may have, then what fills up to the least number.
@@ -123,7 +123,7 @@ def clause(
     words = {"q": quantity(row, told["form"], language, currency), "x": name_of(row, known, language)}
     strength = comparison(row, language, rules, again)
     if told["form"] == "score":
-        words |= {"far": _far(row, at), "higher": WORDS["higher" if row["difference"] > 0 else "lower"][at]}
+        words |= {"far": _far(row, at, unit=False), "higher": WORDS["higher" if row["difference"] > 0 else "lower"][at]}
         strength = f"{('than', 'als')[at]} {EVERYBODY['of'][again][at]}"
         if row["strength"] == "tentative":
             words["far"] = WORDS["probably"][at].format(words["far"])
@@ -152,7 +152,7 @@ def name_of(row: Mapping, known: pd.DataFrame, language: str) -> str:
         return level_label(variable.split("_", 1)[1], language)
     if template == "stress":
         return _SCALE.sub("", label)
-    if template in ("interests", "thing", "thing_numeric"):
+    if template in ("interests", "thing", "thing_numeric", "word"):
         return label.split(": ", 1)[-1]
     return label
 
@@ -262,6 +262,8 @@ def _template(row: Mapping, told: pd.Series) -> str:
     if prefix or told["form"] == "score":
         return prefix or "score"
     numeric = row["kind"] == "numeric"
+    if told["construct"] == "comment":
+        return "word"
     if told["form"] == "thing":
         return "thing_numeric" if numeric else "interests" if told["topic"] == "interests" else "thing"
     if told["form"] == "statement" and not numeric:
@@ -287,8 +289,14 @@ def _plainly(parts: tuple[str, str, str]) -> str:
     return f"{parts[0]} {parts[1]}{parts[2]}"
 
 
-def _far(row: Mapping, at: bool) -> str:
-    return next(words[at] for least, *words in DISTANCES if abs(row["difference"]) >= least)
+def _far(row: Mapping, at: bool, unit: bool = True) -> str:
+    """Return the adverb of a difference: large only if it is so in standard deviations and, in a unit, as a ratio."""
+    words = [place for place, (least, *_) in enumerate(DISTANCES) if abs(row["difference"]) >= least][:1]
+    value, base = row["type_value"], row["base_value"]
+    if unit and value > 0 and base > 0:
+        ratio = max(value / base, base / value)
+        words += [place for place, least in enumerate(RATIOS) if ratio >= least][:1]
+    return DISTANCES[max(words)][1 + at]
 
 
 def _in_ten(tenth: int, at: bool) -> str:

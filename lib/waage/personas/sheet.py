@@ -51,11 +51,13 @@ def sheet(
         One ``<section>``; `waage.personas.poster.css` goes with it.
     """
     language = _one_language(personas)
-    words = _words(language)
+    words, said = _words(language), set(findings["id"][findings["strength"] != "silent"])
     cards = []
     for persona, colour in zip(personas, colours(personas), strict=True):
         sizes = {part["key"]: part for part in shares(persona, words_in(language))}
-        first = persona["sentences"][0]["text"] if persona["sentences"] else persona["silence"]
+        # Where nothing sets a life apart, all personas would open alike.
+        telling = [one for one in persona["sentences"] if said & set(one["finding_ids"])] or persona["sentences"]
+        first = telling[0]["text"] if telling else persona["silence"]
         apart = persona["separates"]["text"] if persona["separates"] else None
         cards.append(
             {
@@ -75,6 +77,7 @@ def sheet(
         title=title,
         lead=divides(personas, findings, known, currency)["text"],
         base=base_line(personas[0], words_in(language)),
+        caution=personas[0]["basis"].get("caution", ""),
         cards=cards,
         bars=[(name, parts) for name, parts in bars if parts],
         language=language,

@@ -114,7 +114,7 @@ def catalogue(
         if items is not None and name in items.index:
             asked = items.loc[name]
             topic, form, construct = _of_item(asked)
-            pair = (asked["label"], asked["label_de"])
+            pair = _framed(asked, construct)
         else:
             topic, form, construct, pair = _of_behaviour(name)
         english, german = (labels or {}).get(name, pair)
@@ -154,13 +154,23 @@ def _of_item(asked: pd.Series) -> tuple[str, str, str]:
     construct = asked["construct"] if isinstance(asked["construct"], str) else ""
     if asked["kind"] in ("nominal", "trait"):
         return "life", "level", construct
-    if construct in ("reason", "pain", "barrier"):
+    if construct in ("reason", "pain", "barrier", "comment"):
         return "pains", "thing", construct
     if construct == "satisfaction":
         return "kpis", "number", construct
     if asked["kind"] == "binary":
         return "interests", "thing", construct
     return ("everyday" if construct in EVERYDAY else "motives"), "statement", construct
+
+
+def _framed(asked: pd.Series, construct: str) -> tuple[str, str]:
+    """Return an item's labels; a rating and a word say what they are, which their own labels do not."""
+    key, pair = {"satisfaction": "rating", "comment": "written"}.get(construct), (asked["label"], asked["label_de"])
+    if key is None or not isinstance(pair[0], str):
+        return pair
+    german = pair[1] if isinstance(pair[1], str) and pair[1].strip() else pair[0]
+    texts = zip(WORDS[key], (pair[0], german), WORDS[key], strict=True)
+    return tuple(text if text.startswith(frame[:4]) else frame.format(text) for frame, text, _ in texts)
 
 
 def _of_behaviour(name: str) -> tuple[str, str, str, tuple[str, str]]:

@@ -26,7 +26,7 @@ from waage.rfm.migration import Migration, migration
 from waage.rfm.plots import plot_grid, plot_map, plot_stages
 from waage.rfm.prediction import Prediction, predict_next
 from waage.rfm.return_curve import ReturnCurve, return_curve
-from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, fit_scores, frozen_scores, remember
+from waage.rfm.scores import FREQUENCY_BREAKS, Bins, Scores, fit_scores, frozen_scores, kept_settings, remember
 from waage.rfm.segments import Overview, Segmentation, backtest_segments
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "fit_scores",
     "frozen_scores",
     "grid_counts",
+    "kept_settings",
     "lifecycle",
     "lifecycle_table",
     "limits_finding",

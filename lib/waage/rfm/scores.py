@@ -289,6 +289,11 @@ def remember(stored: Mapping[str, Any] | None, scores: Scores) -> dict[str, Any]
     return {"thresholds": [*kept, scores.to_dict()]}
 
 
+def kept_settings(stored: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the settings (window_months, monetary and others) behind the newest thresholds; empty without any."""
+    return ((stored or {}).get("thresholds") or [{}])[-1].get("settings", {})
+
+
 def fit_scores(
     customers: ir.Table,
     *,

@@ -8,7 +8,6 @@
 from waage.typology.assignment import assign, drift, expected_shares
 from waage.typology.behaviour import behaviour
 from waage.typology.chapters import (
-    against_truth,
     chapter,
     choice_tables,
     customers_tables,
@@ -28,6 +27,7 @@ from waage.typology.plots import plot_types
 from waage.typology.profiles import profile_types
 from waage.typology.sample import prepare_sample
 from waage.typology.survey import TABLES, all_levels, person_behaviour, read_survey
+from waage.typology.truth import against_truth, true_types
 from waage.typology.types import find_types, kept_model, remember, reopen
 from waage.typology.typing import fit_typing
 from waage.typology.typing_model import TypingModel
@@ -67,6 +67,7 @@ __all__ = [
     "remember",
     "reopen",
     "sample_table",
+    "true_types",
     "type_customers",
     "type_pictures",
     "types_table",

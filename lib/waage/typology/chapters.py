@@ -1,10 +1,7 @@
 """Chapters of the report on types and tables as readers see them, in English and German."""
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score
 
 from waage import style
 from waage.errors import Refused
@@ -198,15 +195,15 @@ def types_table(types: Types, language: str = "en") -> pd.DataFrame:
         stands_out=[" · ".join(told[name]) or style.MISSING for name in types.names],
     ).rename(columns={"share": "survey_share", "share_low": "survey_share_low", "share_high": "survey_share_high"})
     columns = ["type", "survey_share", "survey_share_low", "survey_share_high", "respondents", "stands_out"]
-    return _table(table[columns], language, survey_share="share", respondents="count")
+    return table_for_reading(table[columns], language, survey_share="share", respondents="count")
 
 
 def choice_tables(types: Types, language: str = "en", most: int = 5) -> list[pd.DataFrame]:
     """Return the numbers of types compared, the chosen one marked, and the pairs of items explained least."""
     table = types.choice.table
-    of = _word("of", language)
+    of = worded("of", language)
     starts = [of.format(a=a, b=b) for a, b in zip(table.replicated, table.finished, strict=True)]
-    verdicts = [_word(word, language) if isinstance(word, str) else style.MISSING for word in table.verdict]
+    verdicts = [worded(word, language) if isinstance(word, str) else style.MISSING for word in table.verdict]
     chosen = [f"{k} ◂" if k == types.choice.k else str(k) for k in table.k]
     names = ["bic", "sabic", "aic", "icl", "relative_entropy", "smallest_share", "jaccard_low", "ari", "usefulness"]
     table = table[names].assign(starts=starts, verdict=verdicts)
@@ -218,8 +215,8 @@ def choice_tables(types: Types, language: str = "en", most: int = 5) -> list[pd.
     pairs = pairs[(pairs.residual > 3.84) & (pairs.direction >= 0) & ~choices].drop(columns="direction").head(most)
     for side in ("item_a", "item_b"):
         pairs[side] = [labels.get(item, style.title(item, language)) for item in pairs[side]]
-    shown = [_table(table, language, smallest_share="share", **counts)]
-    return [*shown, _table(pairs, language)] if len(pairs) else shown
+    shown = [table_for_reading(table, language, smallest_share="share", **counts)]
+    return [*shown, table_for_reading(pairs, language)] if len(pairs) else shown
 
 
 def outcomes_parts(types: Types, language: str = "en", currency: str = "EUR") -> list:
@@ -259,7 +256,7 @@ def sample_table(types: Types, language: str = "en") -> pd.DataFrame:
     """
     steps, least = types.survey.sample.summary(language), types.min_cell
     steps = steps.assign(key=types.survey.sample.counts.measure)
-    objectors = {"measure": _word("objectors", language), "respondents": types.survey.objectors, "key": "objectors"}
+    objectors = {"measure": worded("objectors", language), "respondents": types.survey.objectors, "key": "objectors"}
     steps = pd.concat([steps, pd.DataFrame([objectors])], ignore_index=True)
     few = (steps.respondents > 0) & (steps.respondents < least)
     inside = ["answers", "duplicates", "broken_off", "straight_liners", "speeders"]
@@ -272,11 +269,11 @@ def sample_table(types: Types, language: str = "en") -> pd.DataFrame:
     ]
     weights = types.survey.weights.summary
     rows += [
-        (_word("design_effect", language), style.number(weights.design_effect, language, 2)),
-        (_word("effective_n", language), style.number(weights.effective_n, language)),
-        (_word("worst_margin", language), style.percent(weights.worst_margin, language, 1)),
+        (worded("design_effect", language), style.number(weights.design_effect, language, 2)),
+        (worded("effective_n", language), style.number(weights.effective_n, language)),
+        (worded("worst_margin", language), style.percent(weights.worst_margin, language, 1)),
     ]
-    return pd.DataFrame(rows, columns=[_word("measure", language), _word("respondents", language)])
+    return pd.DataFrame(rows, columns=[worded("measure", language), worded("respondents", language)])
 
 
 def quality_tables(typing: Typing, language: str = "en") -> list[pd.DataFrame]:
@@ -295,7 +292,7 @@ def quality_tables(typing: Typing, language: str = "en") -> list[pd.DataFrame]:
     base |= {"brier": "base_brier"}
     names = ["accuracy", "denoised_accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "brier", "ece"]
     measures = [
-        (_word(name, language), head[name], nested.get(name, np.nan), head.get(base.get(name, ""), np.nan))
+        (worded(name, language), head[name], nested.get(name, np.nan), head.get(base.get(name, ""), np.nan))
         for name in (*names, "label_ceiling")
     ]
     measures = pd.DataFrame(measures, columns=["measure", "value", "nested", "base"])
@@ -303,13 +300,13 @@ def quality_tables(typing: Typing, language: str = "en") -> list[pd.DataFrame]:
     looked_at = {
         "feature": [feature_label(name, language) for name in top.feature],
         "speaks_for": [style.title(name, language) for name in top.type],
-        "direction": [_word("for" if value > 0 else "against", language) for value in top.coefficient],
+        "direction": [worded("for" if value > 0 else "against", language) for value in top.coefficient],
     }
     return [
-        _table(ladder, language, accuracy="share", denoised_accuracy="share"),
-        _table(by_type, language, precision="share", recall="share"),
-        _table(measures, language),
-        _table(pd.DataFrame(looked_at), language),
+        table_for_reading(ladder, language, accuracy="share", denoised_accuracy="share"),
+        table_for_reading(by_type, language, precision="share", recall="share"),
+        table_for_reading(measures, language),
+        table_for_reading(pd.DataFrame(looked_at), language),
     ]
 
 
@@ -324,20 +321,20 @@ def customers_tables(typed: "TypedCustomers | Refused", language: str = "en") ->
     sizes = typed.shares[names].copy()
     sizes["type"] = [style.title(name, language) for name in sizes["type"]]
     bands = typed.bands.copy()
-    bands["band"] = [_word("unclear_band" if name == "unclear" else name, language) for name in bands["band"]]
+    bands["band"] = [worded("unclear_band" if name == "unclear" else name, language) for name in bands["band"]]
     top = typed.drift.dropna(subset="psi").head(6)
     named = [
-        _word("probability", language).format(style.title(name, language))
+        worded("probability", language).format(style.title(name, language))
         if kind == "probability"
         else feature_label(name, language)
         for kind, name in zip(top["kind"], top["name"], strict=True)
     ]
-    moved = pd.DataFrame({"name": named, "psi": top["psi"], "band": [_word(band, language) for band in top["band"]]})
+    moved = pd.DataFrame({"name": named, "psi": top["psi"], "band": [worded(band, language) for band in top["band"]]})
     counts = {"customers": "count", "assigned": "count", "unclear": "count"}
     return [
-        _table(sizes, language, share="share", revenue_share="share", **counts),
-        _table(bands, language, customers="count"),
-        _table(moved, language),
+        table_for_reading(sizes, language, share="share", revenue_share="share", **counts),
+        table_for_reading(bands, language, customers="count"),
+        table_for_reading(moved, language),
     ]
 
 
@@ -350,72 +347,13 @@ def plot_typing(typing: Typing, language: str = "en") -> None:
     typing.plot_calibration(right, language)
 
 
-def against_truth(
-    types: Types,
-    typed: "TypedCustomers | Refused",
-    identity_map: ir.Table,
-    identities: ir.Table,
-    persons: ir.Table,
-    language: str = "en",
-) -> tuple:
-    """Return, for a simulated study, how well types were found: chapter, sentence, and sizes beside the true ones.
-
-    Parameters
-    ----------
-    types, typed
-    identity_map, identities : ibis tables
-        source, source_id, person_id: as found, and the truth.
-    persons : ibis table
-        True person_id and type.
-    language : str
-    """
-    real = identities.select("source", "source_id", true_id="person_id")
-    pairs = identity_map.select("source", "source_id", "person_id").inner_join(real, ["source", "source_id"])
-    pairs = pairs.group_by("person_id").agg(true_id=pairs.true_id.min())
-    truth = pairs.inner_join(persons.select(true_id="person_id", true_type="type"), "true_id")
-    known = truth.select("person_id", "true_type").to_pyarrow().to_pandas().set_index("person_id").true_type
-    mine = known.reindex(types.survey.persons.to_numpy()).to_numpy()
-    label = types.posterior[types.survey.positions].argmax(axis=1)
-    seen = pd.notna(mine)
-    cells = pd.crosstab(label[seen], mine[seen]).reindex(range(len(types.names)), fill_value=0)
-    found, real_type = linear_sum_assignment(-cells.to_numpy())
-    named = {types.names[i]: cells.columns[j] for i, j in zip(found, real_type, strict=True)}
-    ari = style.number(adjusted_rand_score(label[seen], mine[seen]), language, 2)
-    right = style.percent(cells.to_numpy()[found, real_type].sum() / cells.to_numpy().sum(), language)
-    said = _word("truth", language).format(k=len(types.names), true=known.nunique(), right=right, ari=ari)
-    shares = survey_shares(types)[["type", "share", "share_low", "share_high"]]
-    table = shares.rename(columns={name: f"survey_{name}" for name in shares.columns if name != "type"})
-    table["true_type"] = [style.title(named.get(name, ""), language) for name in table.type]
-    if typed:
-        both = typed.table.inner_join(truth.select("person_id", "true_type"), "person_id")
-        with_orders = typed.history.to_pyarrow().to_pandas()
-        both = (
-            both.select("person_id", "type", "true_type", *(f"p_{i + 1}" for i in range(len(types.names))))
-            .to_pyarrow()
-            .to_pandas()
-        )
-        true_share = both.true_type.value_counts(normalize=True)
-        sums = both[[f"p_{i + 1}" for i in range(len(types.names))]].mean().to_numpy()
-        table["share"] = sums
-        table["true_share"] = [true_share.get(named.get(name), np.nan) for name in table.type]
-        right = both.type.map(named) == both.true_type
-        words = {"all": right.mean(), "known": right[both.person_id.isin(with_orders.person_id)].mean()}
-        denoised = types.typing.headline["denoised_accuracy"]
-        words = {name: style.percent(share, language) for name, share in (words | {"denoised": denoised}).items()}
-        said += _word("truth_customers", language).format(**words)
-    table["type"] = [style.title(name, language) for name in table.type]
-    return (
-        chapter("truth", language),
-        style.say(said),
-        _table(table, language, survey_share="share", share="share", true_share="share"),
-    )
-
-
-def _table(frame: pd.DataFrame, language: str, **kinds: str) -> pd.DataFrame:
+def table_for_reading(frame: pd.DataFrame, language: str, **kinds: str) -> pd.DataFrame:
+    """Return a table as readers see it, its heads in their language."""
     shown = style.table(frame, language, **kinds)
-    heads = {style.title(name, language): _word(name, language) for name in frame.columns if name in _WORDS}
+    heads = {style.title(name, language): worded(name, language) for name in frame.columns if name in _WORDS}
     return shown.rename(columns=heads)
 
 
-def _word(key: str, language: str) -> str:
+def worded(key: str, language: str) -> str:
+    """Return a text of the chapters in a language."""
     return _WORDS[key][language == "de"]

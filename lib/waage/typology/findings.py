@@ -63,10 +63,16 @@ _TEXTS = {
         "Behaviour does not recognise {types}: no better than guessing by size. Choose nobody by it.",
         "Das Verhalten erkennt {types} nicht: nicht besser als nach Größe geraten. Danach niemanden auswählen.",
     ),
-    "weighting": (
-        "weighted to all customers by lifecycle stage, age, channel, orders and revenue",
-        "gewichtet auf alle Kund:innen nach Lebensphase, Alter, Kanal, Bestellungen und Umsatz",
+    "weighting": ("weighted to all customers by {traits}", "gewichtet auf alle Kund:innen nach {traits}"),
+    "unweighted": ("not weighted", "nicht gewichtet"),
+    "and": (" and ", " und "),
+    "natural": ("natural types", "natürliche Typen"),
+    "reproducible": ("reproducible types", "reproduzierbare Typen"),
+    "constructed": (
+        "CONSTRUCTED TYPES: a way to cut, not something that is there",
+        "KONSTRUIERTE TYPEN: ein Schnitt, nichts Vorgefundenes",
     ),
+    "found": ("{verdict}, found on {day}", "{verdict}, gefunden am {day}"),
     "none": ("No types: {why}", "Keine Typen: {why}"),
     "nothing": ("nothing that can be said with confidence", "nichts, das sich sicher sagen lässt"),
     "kept": (
@@ -183,11 +189,17 @@ def field_period(first: date, last: date, language: str = "en") -> str:
 
 
 def field_words(types: Types, language: str = "en") -> dict[str, str]:
-    """Return field_period and weighting in words, for those who print them beside the types."""
+    """Return field_period, weighting, verdict (in short) and caution (sentences), for those who print the types."""
     survey = types.survey
+    traits = [feature_label(name, language) for name, levels in survey.base.margins.items() if len(levels) > 1]
+    listed = ", ".join(traits[:-1]) + _text("and", language) + traits[-1] if len(traits) > 1 else "".join(traits)
+    verdict = _text(types.choice.verdict, language)
+    sentences = [types.choice.sentence(language), _text("life", language) if describes_life(types) else ""]
     return {
         "field_period": field_period(survey.first_day, survey.last_day, language),
-        "weighting": _text("weighting", language),
+        "weighting": _text("weighting" if traits else "unweighted", language).format(traits=listed),
+        "verdict": _text("found", language).format(verdict=verdict, day=style.day(types.as_of, language)),
+        "caution": " ".join(filter(None, sentences)),
     }
 
 

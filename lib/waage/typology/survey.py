@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from waage.answers import answered
 from waage.errors import Refusal
 from waage.history import local_day
 from waage.typology.behaviour import behaviour, feature_label, levels
@@ -241,8 +242,8 @@ def _outcomes(tables: Mapping[str, ir.Table], known: pd.DataFrame, as_of: date, 
     found = asked.inner_join(rfm, "person_id").select("response_id", "orders", "net_revenue")
     found = found.to_pyarrow().to_pandas().set_index("response_id").astype(float).fillna(0.0)
     book = tables["items"].filter((tables["items"].construct == SATISFACTION) & (tables["items"].kind == "scale"))
-    said = tables["responses"].inner_join(book.select("instrument", "item"), ["instrument", "item"])
-    said = said.filter(said.value.notnull() & (local_day(said.responded_at, time_zone) <= as_of))
+    said = answered(tables["responses"], book)
+    said = said.filter(local_day(said.responded_at, time_zone) <= as_of)
     said = said.inner_join(tables["identity_map"].select("source", "source_id", "person_id"), ["source", "source_id"])
     said = asked.inner_join(said.group_by("person_id").agg(satisfaction=said.value.mean()), "person_id")
     told = said.select("response_id", "satisfaction").to_pyarrow().to_pandas().set_index("response_id")

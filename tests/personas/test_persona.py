@@ -1,11 +1,13 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from waage.errors import WaageError
-from waage.personas.findings import findings
+from waage.personas.findings import Rules, findings
+from waage.personas.members import Members, against_truth
 from waage.personas.persona import idle_labels, personas, propose_labels, sizes_by_type
 from waage.personas.topics import catalogue
 
@@ -188,3 +190,26 @@ def test_sizes_are_sums_of_probability_and_cover_the_truth():
     plain = sizes_by_type(hard, np.ones(700), NAMES, revenue)
     assert plain["revenue_share"].tolist() == pytest.approx((hard.T @ revenue / revenue.sum()).tolist())
     assert sizes_by_type(hard, np.ones(700), NAMES)["revenue_share"].isna().all()
+
+
+def test_held_against_the_truth_nothing_large_is_missed_where_types_are_known(case):
+    *_, frame = case
+    _, kind, posterior, weights = survey(21, 1200)
+    true = pd.Series(np.array(NAMES)[kind], frame.index)
+    rules = Rules()
+
+    def members(posterior):
+        return Members("types", tuple(NAMES), posterior, weights, frame, SOURCES, (), ITEMS, None, 1200.0, None)
+
+    def counts(posterior, known=true):
+        made = members(posterior)
+        text = against_truth(made, made.findings(rules, None, 10, 30, 7), known, rules)
+        return [int(number) for number in re.findall(r"\b\d+\b(?!%)", text)]
+
+    large, found, said, false = counts((kind[:, None] == np.arange(3)).astype(float))
+    assert large == found > 8 and said > found and false == 0
+    large, found, said, false = counts(posterior)
+    assert found >= 0.8 * large > 4 and false <= 0.05 * said
+    upside_down = true.map({"type_1": "type_2", "type_2": "type_1", "type_3": "type_3"})
+    assert counts(posterior, upside_down)[3] > 5
+    assert counts(posterior, true.iloc[:900])[2] == said, "whose true type is unknown is left out of the truth alone"

@@ -15,6 +15,10 @@ from waage.personas.topics import feedback_variables
 
 _CONSTRUCTS = ("reason", "pain", "barrier", "satisfaction")
 _BOOK = ["kind", "construct", "label", "label_de"]
+#: How the variables of words begin.
+WRITTEN = "word_"
+# Words used by much the same persons (Jaccard) tell the same; the longest is kept (judgement).
+_SAME = 0.7
 #: Words of comments that become variables, at most, and their least length: each costs all findings some power.
 MOST_WORDS, SHORTEST = 15, 4
 # Function words of German, lower case; scikit-learn brings those of English, and for German it has none.
@@ -32,7 +36,8 @@ _GERMAN = frozenset(
     noch nur ob oder oft ohne sehr sein seine seinem seinen seiner seit sich sie sind so sogar soll sollte sonst
     statt trotz über überhaupt um und uns unser unsere unter viel viele vielen vom von vor war waren warum was weil
     weiter welche wenig wenn wer werde werden wie wieder will wir wird wirklich wo wollen worden wurde wurden würde
-    zum zur zwar zwischen frau herr herrn
+    zum zur zwar zwischen frau herr herrn geht gibt kommt kommen kam ging zählt sagt sagen
+    zwei drei vier fünf sechs sieben acht neun zehn
     """,
     )
 )
@@ -132,13 +137,16 @@ def comment_words(
     persons = pd.Index(sorted(written["person_id"].unique()), name="person_id")
     counts = used.drop_duplicates(["person_id", "word"])["word"].value_counts()
     counts = counts[(counts >= least) & (counts <= len(persons) - least)]
-    chosen = sorted(counts.index, key=lambda word: (-counts[word], word))[:MOST_WORDS]
+    writers = {word: set(own) for word, own in used["person_id"].groupby(used["word"]) if word in counts.index}
+    kept = []
+    for word in sorted(counts.index, key=lambda word: (-len(word), word)):
+        if all(len(writers[word] & writers[other]) < _SAME * len(writers[word] | writers[other]) for other in kept):
+            kept.append(word)
     columns, labels = {}, {}
-    for word in chosen:
-        own = used[used["word"] == word]
-        columns[f"word_{word}"] = persons.isin(own["person_id"]).astype(float)
-        spelt = own["spelt"].value_counts()
-        labels[f"word_{word}"] = min(spelt.index, key=lambda text: (-spelt[text], text))
+    for word in sorted(kept, key=lambda word: (-counts[word], word))[:MOST_WORDS]:
+        columns[WRITTEN + word] = persons.isin(writers[word]).astype(float)
+        spelt = used["spelt"][used["word"] == word].value_counts()
+        labels[WRITTEN + word] = min(spelt.index, key=lambda text: (-spelt[text], text))
     items = pd.DataFrame({"kind": "binary", "construct": "comment", "label": labels, "label_de": labels}, columns=_BOOK)
     return Feedback(pd.DataFrame(columns, index=persons), items)
 

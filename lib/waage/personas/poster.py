@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from waage import style
 from waage.errors import WaageError
+from waage.personas.feedback import WRITTEN
 from waage.personas.figure import figure
 from waage.personas.sentences import name_of
 
@@ -42,6 +43,8 @@ WORDS = {
     "life_note": ("Bar and first number: this type; line and second number: all customers.",
                   "Balken und erste Zahl: dieser Typ; Strich und zweite Zahl: alle Kund:innen."),
     "needs": ("Needs and pains", "Bedürfnisse und Ärgernisse"),
+    "write": ("In comments they write more often than others of {}",
+              "In Kommentaren schreiben sie öfter als andere von {}"),
     "channels": ("Channels and timing", "Kanäle und Zeiten"),
     "assortment": ("Assortment", "Sortiment"),
     "shared": ("Like everyone", "Wie alle"),
@@ -127,7 +130,7 @@ def poster(
         "donts": _marked(persona, "donts", places)[: _MOST["donts"]],
         "quotes": list(quotes)[: _MOST["quotes"]],
         "life": [_life(part, places, language) for part in persona["life"]][: _MOST["life"]],
-        "needs": _listed(persona["pains"] + persona["interests"], places)[: _MOST["needs"]],
+        "needs": _needs(persona, places, words)[: _MOST["needs"]],
         "channels": _listed(persona["channels"] + persona["timing"], places)[: _MOST["channels"]],
         "assortment": _listed(persona["assortment"], places)[: _MOST["assortment"]],
         "shared": _listed(persona["shared"], places)[: _MOST["shared"]],
@@ -304,6 +307,16 @@ def _marked(persona: Mapping, name: str, places: Mapping[str, int]) -> list[dict
 def _listed(entries: Sequence[Mapping], places: Mapping[str, int]) -> list[dict]:
     shown = [entry for entry in entries if entry["text"]]
     return [{"text": entry["text"], "marks": [places[entry["finding_id"]]]} for entry in shown]
+
+
+def _needs(persona: Mapping, places: Mapping[str, int], words: Mapping[str, str]) -> list[dict]:
+    """Return words of comments in one line, then reasons and interests."""
+    written = [entry for entry in persona["pains"] if entry["variable"].startswith(WRITTEN)]
+    more = [entry for entry in written if entry["strength"] != "silent" and entry["difference"] > 0]
+    texts = ", ".join(f"{words['open']}{entry['label']}{words['close']}" for entry in more)
+    line = {"text": words["write"].format(texts), "marks": sorted(places[entry["finding_id"]] for entry in more)}
+    rest = [entry for entry in persona["pains"] if entry not in written]
+    return ([line] if more else []) + _listed([*rest, *persona["interests"]], places)
 
 
 def _kpi(entry: Mapping, places: Mapping[str, int]) -> dict | None:

@@ -1,5 +1,6 @@
 """A typical customer of a type as a timeline that nobody can be recognised by."""
 
+from collections.abc import Sequence
 from math import floor, log10
 from typing import Any
 
@@ -31,7 +32,8 @@ def timeline(
 
     Shown are months counted from the first order shown, amounts to one figure, the channel, and the category where
     at least `min_cell` customers of the type bought it. There must be `min_cell` customers of the type (probability
-    `sure` or more) with as many orders (1, 2, 3, 4 to 6, more), the same main channel and the same main category.
+    `sure` or more) with as many orders (1, 2, 3, 4 to 6, more), the same main channel and the same main category; where
+    there are none, no category is told and it need not be the same.
 
     Parameters
     ----------
@@ -73,9 +75,13 @@ def timeline(
     bought["revenue"] = bought["revenue"].astype(float)
     bought["category"] = _common(bought, "category", min_cell)
     bought["channel"] = _common(bought, "channel", min_cell)
-    kinds = _kinds(bought)
-    alike = kinds.map(kinds.value_counts())
-    candidates = alike.index[alike >= min_cell]
+    for shared in (("channel", "category"), ("channel",)):
+        kinds = _kinds(bought, shared)
+        alike = kinds.map(kinds.value_counts())
+        candidates = alike.index[alike >= min_cell]
+        if len(candidates):
+            break
+        bought["category"] = None  # too few are alike in it
     if candidates.empty:
         return nobody
     # The centre of all sure members, not of the candidates; ids only break ties, through the smallest of them.
@@ -98,11 +104,11 @@ def _common(bought: pd.DataFrame, column: str, min_cell: int) -> pd.Series:
     return bought[column].astype(object).where(bought[column].map(people) >= min_cell, None)
 
 
-def _kinds(bought: pd.DataFrame) -> pd.Series:
-    """Return what customers must share to be alike: band of orders, main channel, main category."""
+def _kinds(bought: pd.DataFrame, shared: Sequence[str]) -> pd.Series:
+    """Return what customers must share to be alike: band of orders, main channel, main category if asked for."""
     number = np.searchsorted(_BANDS, bought.groupby("person_id").size())
     kinds = pd.Series(list(map(str, number)), index=sorted(bought["person_id"].unique()))
-    for column in ("channel", "category"):
+    for column in shared:
         spent = bought.assign(**{column: bought[column].fillna("")})
         spent = spent.groupby(["person_id", column], as_index=False)["revenue"].sum()
         spent = spent.sort_values(["person_id", "revenue", column], ascending=[True, False, True], kind="stable")

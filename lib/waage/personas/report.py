@@ -39,12 +39,11 @@ _CHAPTERS = {
     ),
     "evidence": (
         "The findings that may be said",
-        "Type against all customers, the surest first. Interval: of the index, for means of the value. Test: "
-        "*weighted* for answers the types were found by, *bch* for everything else, cleared of label errors.",
+        "Type against all customers, the surest first. Interval: of the index, for means of the value. What took no part "
+        "in finding the types is cleared of label errors; the table *findings* names the test of each.",
         "Die Befunde, die gesagt werden dürfen",
-        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: des Index, bei Mittelwerten des Werts. Test: "
-        "*weighted* für Antworten, aus denen die Typen entstanden, *bch* für alles andere, um Zuordnungsfehler "
-        "bereinigt.",
+        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: des Index, bei Mittelwerten des Werts. Was an der "
+        "Suche nach Typen nicht teilnahm, ist um Zuordnungsfehler bereinigt; die Tabelle *findings* nennt jeden Test.",
     ),
     "power": ("What this sample can show", "", "Was diese Stichprobe zeigen kann", ""),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
@@ -76,7 +75,6 @@ _HEADS = {
     "index": ("Index", "Index"),
     "interval": ("95% interval", "95-%-Intervall"),
     "n": ("n", "n"),
-    "test": ("Test", "Test"),
     "q": ("q", "q"),
     "id": ("Id", "Id"),
 }
@@ -209,7 +207,7 @@ def evidence_table(
     known = catalogue_of(findings)
     rows = [
         evidence_row(row, known, currency, language)
-        | {"persona": labels[row["type"]], "finding": finding_label(row, known, language), "test": row["test"]}
+        | {"persona": labels[row["type"]], "finding": finding_label(row, known, language)}
         for row in told.to_dict("records")
     ]
     table = pd.DataFrame(rows, columns=list(_HEADS))

@@ -39,11 +39,11 @@ _CHAPTERS = {
     ),
     "evidence": (
         "The findings that may be said",
-        "Type against all customers, the surest first. Interval: of the index, for means of the value. What took no part "
-        "in finding the types is cleared of label errors; the table *findings* names the test of each.",
+        "Type against all customers, the surest first. Interval: of the index, for means of the value. What took no "
+        "part in finding the types is cleared of label errors; the table *findings* names the test of each.",
         "Die Befunde, die gesagt werden dürfen",
-        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: des Index, bei Mittelwerten des Werts. Was an der "
-        "Suche nach Typen nicht teilnahm, ist um Zuordnungsfehler bereinigt; die Tabelle *findings* nennt jeden Test.",
+        "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: des Index, bei Mittelwerten des Werts. Was an "
+        "der Suche nach Typen nicht teilnahm, ist um Zuordnungsfehler bereinigt; die Tabelle *findings* nennt jeden Test.",
     ),
     "power": ("What this sample can show", "", "Was diese Stichprobe zeigen kann", ""),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),

@@ -43,7 +43,8 @@ _CHAPTERS = {
         "part in finding the types is cleared of label errors; the table *findings* names the test of each.",
         "Die Befunde, die gesagt werden dürfen",
         "Typ gegen alle Kund:innen, die sichersten zuerst. Intervall: des Index, bei Mittelwerten des Werts. Was an "
-        "der Suche nach Typen nicht teilnahm, ist um Zuordnungsfehler bereinigt; die Tabelle *findings* nennt jeden Test.",
+        "der Suche nach Typen nicht teilnahm, ist um Zuordnungsfehler bereinigt; die Tabelle *findings* "
+        "nennt jeden Test.",
     ),
     "power": ("What this sample can show", "", "Was diese Stichprobe zeigen kann", ""),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),

@@ -24,9 +24,13 @@ def answered(responses: ir.Table, items: ir.Table) -> ir.Table:
     -------
     ibis table
         The columns of `responses`, lazily: without missing values, without the item's `missing_codes`, without what
-        lies outside its scale; scales whose best answer is the lowest are turned round.
+        lies outside its scale; scales whose best answer is the lowest are turned round, without limits left out.
     """
     book = items.filter(items.kind.isin(NUMERIC)).execute()
+    # A scale without limits cannot be turned round.
+    book = book[
+        (book["kind"] == "binary") | (book["best"] != "min") | book[["scale_min", "scale_max"]].notna().all(axis=1)
+    ]
     low = book["scale_min"].astype(float).where(book["kind"] == "scale", 0.0)
     high = book["scale_max"].astype(float).where(book["kind"] == "scale", 1.0)
     turned = (book["kind"] == "scale") & (book["best"] == "min")

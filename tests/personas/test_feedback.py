@@ -86,3 +86,17 @@ def test_parts_are_joined_by_person():
     both = found + words
     assert both.variables.loc["pa"].to_dict() == {"reason_price": 1.0, "word_versand": 1.0}
     assert np.isnan(both.variables.loc["0", "reason_price"]) and list(both.items.index) == list(both.variables)
+
+
+def test_what_was_taken_out_as_a_name_once_is_a_word_nowhere():
+    said = ["Frau Kowalczyk war super, danke Kowalczyk", "kowalczyk hat geholfen, die Beratung war freundlich"]
+    comments = pd.DataFrame({"person_id": [f"p{i}" for i in range(120)], "text": [*said, "nix", "nie"] * 30})
+    table = comment_words(comments, least=30).variables
+    assert "word_beratung" in table or "word_freundlich" in table
+    assert not any("kowalczyk" in name for name in table)
+
+
+def test_only_a_rating_that_cannot_be_turned_is_no_feedback():
+    book = BOOK.assign(scale_min=None, scale_max=None).astype({"scale_min": float, "scale_max": float})
+    said = tables([("a", "after", "grade", 1.0)]) | {"items": ibis.memtable(book)}
+    assert read_feedback(said, ["pa"], date(2025, 6, 30), "motives", "UTC").variables.empty

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from waage.errors import WaageError
-from waage.personas.quotes import DECISIONS, quotes, read_review, releasable, write_review
+from waage.personas.quotes import DECISIONS, _quote_id, quotes, read_review, releasable, write_review
 
 PLAN = "Ich plane meinen Einkauf gern lange im Voraus und vergleiche jede Woche die Preise Nummer {}"
 FAST = "Es muss schnell gehen, deshalb bestelle ich abends auf dem Sofa in der App, Folge {}"
@@ -135,6 +135,19 @@ def test_a_spreadsheet_may_save_it_its_own_way(reviewed):
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     path.write_bytes(table.to_csv(index=False, sep=";").replace("\n", "\r\n").encode("cp1252"))
     assert releasable(found, read_review(path))["quote_id"].tolist() == [found["quote_id"][0]]
+
+
+def test_an_encoding_without_emoji_costs_no_decision(reviewed):
+    found, path = reviewed
+    found = found.assign(text=["😀 " + text for text in found["text"]])
+    found["quote_id"] = [_quote_id(*pair) for pair in zip(found["type"], found["text"], strict=True)]
+    write_review(found, path)
+    decide(path, {found["quote_id"][0]: "approve"})
+    path.write_bytes(
+        path.read_text("utf-8-sig").replace(";", ",").encode("cp1252", errors="replace") + "ü".encode("cp1252")
+    )
+    shown = releasable(found, read_review(path))
+    assert shown["text"].tolist() == [found["text"][0]], "the words are the candidate's, emoji and all"
 
 
 def test_faults_are_told_all_together(reviewed):

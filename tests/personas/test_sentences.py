@@ -171,9 +171,12 @@ def test_a_life_that_nothing_sets_apart_is_mixed_and_not_a_cliche(case):
     told = portrait(pd.concat([sex, own]), pd.concat([known, known.loc[["age_group"]].rename({"age_group": "gender"})]))
     assert told[0].text.startswith("Their life situation is mixed: about 3 in 10 are ")
     assert "years old" in told[0].text.split(";")[0] and told[0].text.count("years old") == 1
-    # What few of them are is no picture of their life, however sure it is.
+    # What few of them are is no picture of their life by itself, but then it is not "mixed" either.
     own.loc[own.index[0], ["strength", "difference", "index", "type_value"]] = ["say", -0.3, 60.0, 0.1]
-    assert "16–29" not in portrait(own, known)[0].text
+    text = portrait(own, known)[0].text
+    typical, few = text.split("; ")
+    assert "mixed" not in text and "years old" in typical and "16–29" not in typical
+    assert few == "about 1 in 10 are 16–29 years old, clearly less often than average."
 
 
 def test_labels_are_plain_text_in_one_line():

@@ -68,6 +68,14 @@ def test_rare_categories_are_left_out():
     assert all(event["category"] is None for event in plain["months"])
 
 
+def test_where_few_are_sure_the_likely_ones_do_and_it_is_said():
+    probability, behaviour, orders = customers()
+    likely = timeline(probability * 0.69, behaviour, orders)
+    assert "a probability of 0.5 or more" in likely["note"] and len(likely["months"]) > 1
+    assert "a probability of 0.7 or more" in timeline(probability, behaviour, orders)["note"]
+    assert timeline(probability * 0.49, behaviour, orders)["months"] == []
+
+
 def test_missing_columns_are_named():
     probability, behaviour, orders = customers()
     with pytest.raises(WaageError, match="orders lacks 'day', 'revenue'"):

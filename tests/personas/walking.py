@@ -21,7 +21,7 @@ def members_of(study: Study):
     stored = study.kept("types")
     types = typology.reopen(stored, tables, c.as_of, time_zone=c.time_zone, min_cell=c.min_cell_survey)
     survey, sample = types.survey, types.survey.sample
-    asked = (survey.persons, c.as_of)
+    asked = (personas.heard(survey.persons, consents), c.as_of)
     feedback = personas.read_feedback(tables, *asked, survey.asked["instrument"], c.time_zone)
     comments, names = personas.read_comments(tables, *asked, c.time_zone), personas.names_of(tables["persons"])
     feedback += personas.comment_words(comments, names, least=c.min_cell_survey)

@@ -1,6 +1,7 @@
 """What persons said outside the survey of motives: reasons, ratings, and the words of their comments."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +11,7 @@ import pandas as pd
 
 from waage.answers import answered
 from waage.history import local_day
-from waage.personas.scrub import KINDS, scrub
+from waage.personas.scrub import KINDS, scrub, visible
 from waage.personas.topics import feedback_variables
 
 _CONSTRUCTS = ("reason", "pain", "barrier", "satisfaction")
@@ -37,6 +38,8 @@ _GERMAN = frozenset(
     statt trotz über überhaupt um und uns unser unsere unter viel viele vielen vom von vor war waren warum was weil
     weiter welche wenig wenn wer werde werden wie wieder will wir wird wirklich wo wollen worden wurde wurden würde
     zum zur zwar zwischen frau herr herrn geht gibt kommt kommen kam ging zählt sagt sagen
+    wichtig liebsten gut gute guten guter gutes super toll tolle tollen heute morgen gestern nochmal schon besser
+    great good best really just like need want tomorrow today yesterday thing things
     zwei drei vier fünf sechs sieben acht neun zehn
     """,
     )
@@ -133,7 +136,10 @@ def comment_words(
     found = texts.str.replace(_TAKEN_OUT, " ", regex=True).str.findall(_WORD)
     used = pd.DataFrame({"person_id": written["person_id"], "spelt": found}).explode("spelt").dropna()
     used["word"] = used["spelt"].str.lower()
-    used = used[(used["word"].str.len() >= SHORTEST) & ~used["word"].isin(_GERMAN | ENGLISH_STOP_WORDS)]
+    # What was taken out once as somebody's name is a name in every comment: bare surnames look like any word.
+    before = written["text"].map(visible).str.lower().str.findall(_WORD)
+    removed = {word for old, new in zip(before, found.map(_lower), strict=True) for word in Counter(old) - Counter(new)}
+    used = used[(used["word"].str.len() >= SHORTEST) & ~used["word"].isin(_GERMAN | ENGLISH_STOP_WORDS | removed)]
     persons = pd.Index(sorted(written["person_id"].unique()), name="person_id")
     counts = used.drop_duplicates(["person_id", "word"])["word"].value_counts()
     counts = counts[(counts >= least) & (counts <= len(persons) - least)]
@@ -149,6 +155,10 @@ def comment_words(
         labels[WRITTEN + word] = min(spelt.index, key=lambda text: (-spelt[text], text))
     items = pd.DataFrame({"kind": "binary", "construct": "comment", "label": labels, "label_de": labels}, columns=_BOOK)
     return Feedback(pd.DataFrame(columns, index=persons), items)
+
+
+def _lower(words: Sequence[str]) -> list[str]:
+    return [word.lower() for word in words]
 
 
 def _nothing() -> Feedback:

@@ -315,6 +315,12 @@ def _hidden(part: pd.DataFrame, names: list[str], floor: int, min_cell: int) -> 
     extended[:-1, :-1] = np.floor(cases.to_numpy() + 0.5)
     small = (people.to_numpy() > 0) & (people.to_numpy() < floor)
     forced = np.zeros(extended.shape, dtype=bool)
+    # What is printed is cleared of label errors, and may be fewer persons than the posterior expects.
+    printed = part.pivot(index="type", columns="level", values="type_value").loc[names, levels]
+    printed = printed.mul(people, axis=0)
+    if levels == ["yes"]:
+        printed["no"] = people - printed["yes"]
+    forced[:-1, :-1] = (printed >= 0.5) & (printed < min_cell - 0.5)
     forced[:-1][small] = True
     masked = hidden_numbers(extended, min_cell, forced=forced)
     secret = pd.DataFrame(masked[:-1, :-1], names, cases.columns)

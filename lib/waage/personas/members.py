@@ -259,6 +259,21 @@ def consenting(person_consents: "ir.Table | None") -> set[str]:
     return set(acts.person_id[acts.status == "granted"]) - refused
 
 
+def heard(persons: pd.Series, person_consents: "ir.Table | None") -> pd.Series:
+    """Return the respondents whose comments and feedback may be counted: all who have not refused or taken it back.
+
+    Parameters
+    ----------
+    persons : Series of person_id
+    person_consents : ibis table or None
+        A refusal of the purpose `survey` on any channel counts.
+    """
+    if person_consents is None:
+        return persons
+    acts = person_consents.filter((person_consents.purpose == "survey") & (person_consents.status != "granted"))
+    return persons[~persons.isin(acts.select("person_id").execute().person_id)]
+
+
 def names_of(persons: ir.Table) -> "pd.DataFrame | None":
     """Return person_id, first_name, last_name for taking names out of comments; None where no names are known."""
     names = [name for name in ("first_name", "last_name") if name in persons.columns]

@@ -242,7 +242,7 @@ def sizes_by_type(
     weights : array, shape (n,)
     names : sequence of str, length K
     revenue : array, shape (n,), optional
-        Net revenue of each person; missing counts as none.
+        Net revenue of each person; persons without count for shares of customers alone.
     customers : float, optional
         Customers all of these stand for; the sum of the weights if left out.
     corrected : bool
@@ -260,11 +260,13 @@ def sizes_by_type(
     """
     P, w = np.asarray(posterior, dtype=float), np.asarray(weights, dtype=float)
     z, people = NormalDist().inv_cdf((1 + confidence) / 2), len(w)
-    share = w @ P / w.sum()
+    share, everybody = w @ P / w.sum(), w.sum() if customers is None else customers
     influences = {"share": w[:, None] * (P - share) / w.sum()}
     values = {"share": share, "revenue_share": np.full(len(share), np.nan)}
     if revenue is not None:
-        r = np.nan_to_num(np.asarray(revenue, dtype=float))
+        r = np.asarray(revenue, dtype=float)
+        w = np.where(np.isnan(r), 0, w)  # of whom nothing is known says nothing of revenue
+        r = np.nan_to_num(r)
         if corrected and not np.isin(P, (0, 1)).all():
             # Least squares of revenue on the probabilities, see waage.profiles.
             unmixing = np.linalg.pinv((w[:, None] * P).T @ P)
@@ -277,7 +279,7 @@ def sizes_by_type(
             values["revenue_share"] = parts.sum(axis=0) / total
             influences["revenue_share"] = (parts - values["revenue_share"] * (w * r)[:, None]) / total
     table = pd.DataFrame({"type": list(names), "n": P.sum(axis=0)})
-    table["customers"] = share * (w.sum() if customers is None else customers)
+    table["customers"] = share * everybody
     for name, value in values.items():
         error = np.sqrt((influences[name] ** 2).sum(axis=0) * people / max(people - 1, 1)) if name in influences else 0
         table[name] = np.clip(value, 0, 1)
@@ -407,7 +409,8 @@ def _advice(own: pd.DataFrame, known: pd.DataFrame, language: str) -> dict[str, 
         construct, topic, over = known.at[row["variable"], "construct"], row["topic"], row["difference"] > 0
         by_construct = construct in CONSTRUCTS and topic in ("motives", "everyday")
         about = construct if by_construct else (topic, over)
-        if about in seen or construct == "comment" or not (by_construct or topic in ADVICE):
+        named = topic != "assortment" or row["variable"].startswith("category")  # a figure is nothing to put forward
+        if about in seen or construct == "comment" or not named or not (by_construct or topic in ADVICE):
             continue
         seen.add(about)
         if by_construct:

@@ -59,6 +59,9 @@ BEHAVIOUR = {
     "app_share": ("channels", "share", "Visits in the app", "Besuche in der App"),
     "mobile_share": ("channels", "share", "Visits by phone", "Besuche mit dem Handy"),
     "visits": ("kpis", "number", "Visits in 12 months", "Besuche in 12 Monaten"),
+    "views_per_visit": ("kpis", "number", "Products viewed a visit", "Angesehene Produkte je Besuch"),
+    "searches_per_visit": ("kpis", "number", "Searches a visit", "Suchen je Besuch"),
+    "carts_per_visit": ("kpis", "number", "Put into the cart a visit", "In den Korb gelegt je Besuch"),
     "opens": ("kpis", "number", "Newsletters opened", "Geöffnete Newsletter"),
     "clicks": ("kpis", "number", "Newsletter clicks", "Newsletter-Klicks"),
     "scans": ("kpis", "number", "Scans in stores", "Scans in Filialen"),
@@ -138,7 +141,7 @@ CLAUSES = {
         ("{q} ihrer Bestellungen", "laufen", "über „{x}“"),
     ),
     "category_": (("{q} of what they spend", "goes", "to {x}"), ("{q} ihrer Ausgaben", "entfallen", "auf {x}")),
-    "number": (("“{x}”", "comes", "to {q}"), ("„{x}“", "liegt", "bei {q}")),
+    "number": (("“{x}”", "comes", "to {q}"), ("der Wert für „{x}“", "liegt", "bei {q}")),
 }
 
 #: How a sentence on a topic begins after the first.
@@ -218,10 +221,11 @@ WORDS = {
     "against_truth": (
         "With everybody's true type known, {large} differences in shares lie beyond the rules and would be told by "
         "this sample with a probability of 90% or more: {found} of them are told. Of all {said} that are told, {false} "
-        "have another sign in truth.",
+        "change their sign. This tests the sorting into types; the respondents, and chance among them, are the same.",
         "Wäre der wahre Typ aller bekannt, lägen {large} Unterschiede in Anteilen jenseits der Regeln, die diese "
         "Stichprobe mit mindestens 90 % Wahrscheinlichkeit zeigt: {found} davon werden gesagt. Von allen {said} "
-        "gesagten haben {false} in Wahrheit das andere Vorzeichen.",
+        "gesagten wechseln {false} das Vorzeichen. Das prüft die Zuordnung zu Typen; die Befragten, und der Zufall "
+        "unter ihnen, sind dieselben.",
     ),
     "or_more": ("{} or more", "{} oder mehr"),
     "types": ("Types from survey and behaviour", "Typen aus Befragung und Verhalten"),
@@ -276,6 +280,12 @@ LEVELS = {
     "at home": ("at home", "zu Hause tätig"),
     "retired": ("retired", "im Ruhestand"),
     "looking for work": ("looking for work", "auf Arbeitssuche"),
+    "women": ("women", "Frauen"),
+    "men": ("men", "Männer"),
+}
+
+#: Categories of goods.
+GOODS = {
     "women": ("women's fashion", "Damenmode"),
     "men": ("men's fashion", "Herrenmode"),
     "kids": ("kids' wear", "Kindermode"),
@@ -312,8 +322,10 @@ RECOGNISE = {
         "Verhalten trägt diese Typologie nicht; kein Kunde wird typisiert.",
     ),
     "threshold": (
-        "Take customers with p ≥ {p}: {right} of them belong to the type, and {reached} of the type are reached.",
-        "Kund:innen mit p ≥ {p} nehmen: {right} von ihnen gehören zum Typ, und {reached} des Typs werden erreicht.",
+        "Take customers with p ≥ {p}: {right} of them ({low} to {high}) belong to the type, and {reached} of the type "
+        "are reached.",
+        "Kund:innen mit p ≥ {p} nehmen: {right} von ihnen ({low} bis {high}) gehören zum Typ, und {reached} des Typs "
+        "werden erreicht.",
     ),
     "no_threshold": (
         "No threshold brings {right} or more of this type together from at least {n} customers.",
@@ -325,13 +337,14 @@ TIMELINE = {
     "month": ("Month {}", "Monat {}"),
     "order": ("order of about {amount} ({what})", "Bestellung für etwa {amount} ({what})"),
     "what": ("mostly {}", "vor allem {}"),
-    "five": ("about 5 in 100", "etwa 5 von 100"),
     "few": (
         "No customer is shown: fewer than {} with this type resemble one another.",
         "Kein Kunde wird gezeigt: Weniger als {} dieses Typs ähneln einander.",
     ),
     "alike": (
-        "A customer like at least {} others of this type; months from the first order shown, amounts rounded.",
-        "Ein Kunde wie mindestens {} andere dieses Typs; Monate ab der ersten gezeigten Bestellung, Beträge gerundet.",
+        "A customer like at least {} others whose behaviour gives this type a probability of {} or more; months from "
+        "the first order shown, amounts rounded.",
+        "Ein Kunde wie mindestens {} andere, deren Verhalten diesem Typ eine Wahrscheinlichkeit ab {} gibt; Monate ab "
+        "der ersten gezeigten Bestellung, Beträge gerundet.",
     ),
 }

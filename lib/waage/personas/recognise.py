@@ -10,6 +10,7 @@ from waage import style
 from waage.errors import WaageError, did_you_mean
 from waage.personas.phrases import RECOGNISE, WORDS
 from waage.personas.topics import catalogue
+from waage.stats import wilson
 
 #: Features named in a rule, and the log odds a standard deviation that is worth naming (judgement).
 MOST, LEAST = 3, 0.15
@@ -40,7 +41,8 @@ def recognise(
     known : DataFrame, index variable, optional
         As `catalogue` returns, for the names of features.
     thresholds : DataFrame, optional
-        threshold, right and reached of the type, ascending, as the typing tool measured them out of fold.
+        threshold, n (effective, above it), right and reached of the type, ascending, as the typing tool
+        measured them out of fold.
     right : float
         Share of those above the threshold that shall belong to the type.
     min_cell : int
@@ -116,9 +118,12 @@ def _advice(steps: list[Mapping[str, float]], right: float, min_cell: int, langu
     at = language == "de"
     for step in steps:
         if step["right"] >= right:
+            low, high = wilson(step["right"] * step["n"], step["n"])
             text = RECOGNISE["threshold"][at].format(
                 p=style.number(step["threshold"], language, 2),
                 right=style.percent(step["right"], language),
+                low=style.percent(low, language),
+                high=style.percent(high, language),
                 reached=style.percent(step["reached"], language),
             )
             numbers = {name: float(step[name]) for name in ("threshold", "right", "reached")}

@@ -63,7 +63,7 @@ _TEXTS = {
         "are not there.",
         "{said} von {tested} Unterschieden werden gesagt. Ein Unterschied etwas über den Regeln (Index "
         "{over} "
-        "oder {under}), würde im Mittel mit einer Wahrscheinlichkeit von {power} gefunden; kleinere bleiben meist "
+        "oder {under}) würde im Mittel mit einer Wahrscheinlichkeit von {power} gefunden; kleinere bleiben meist "
         "ungesagt, "
         "was nicht heißt, dass es sie nicht gibt.",
     ),
@@ -220,10 +220,11 @@ def power_finding(findings: pd.DataFrame, rules: Rules, language: str = "en") ->
     shares = findings[(findings["kind"] != "numeric") & findings["n"].notna() & (findings["base_value"] > 0)]
     chances = []
     for limit in (rules.over, rules.under) if len(shares) else ():
-        true = pd.Series((shares["base_value"] * limit / 100).clip(upper=1).to_numpy(), shares["id"].to_numpy())
         # The index limit itself halves what is found exactly there; a tenth beyond it shows what the sample can do.
-        beyond = shares["id"].map(true) + np.sign(limit - 100) * 0.1 * shares["base_value"]
-        chances.append(power(shares, pd.Series(beyond.to_numpy(), shares["id"].to_numpy()), rules))
+        beyond = shares["base_value"] * (limit / 100 + np.sign(limit - 100) * 0.1)
+        able = shares[beyond.between(0, 1)]
+        true = pd.Series(beyond[able.index].to_numpy(), able["id"].to_numpy())
+        chances.append(power(able, true, rules))
     tested = findings["n"].notna()
     numbers = {
         "said": style.number((findings["strength"] != "silent").sum(), language),

@@ -90,7 +90,7 @@ def portrait(
             clauses.append(clause(row, known, language, currency=currency, rules=rules, again=again))
             again = True
         text = "; ".join([_led(lead, clauses[0], language), *(_plainly(part) for part in clauses[1:])])
-        if topic == "life" and rows[0]["strength"] == "silent":
+        if topic == "life" and all(row["strength"] == "silent" for row in rows):
             text = WORDS["mixed_life"][language == "de"].format(_capital(text) if language == "de" else text)
         ids = tuple(row["id"] for row in rows)
         sentences.append(Sentence(_capital(text) + ".", ids, language, topic))
@@ -128,6 +128,8 @@ def clause(
         if row["strength"] == "tentative":
             words["far"] = WORDS["probably"][at].format(words["far"])
     subject, verb, rest = (part.format(**words) for part in CLAUSES[_template(row, told)][at])
+    if at:  # "nearly all" needs the other case
+        subject = subject.replace(f"{WORDS['all'][1]} ihrer ", f"{WORDS['all'][1]} ihre ")
     tail = f" {rest}" if rest else ""
     return subject, verb, f"{tail}{' ' if told['form'] == 'score' else ', '}{strength}"
 
@@ -145,11 +147,11 @@ def name_of(row: Mapping, known: pd.DataFrame, language: str) -> str:
     if template == "level":
         return f"{label}: {level_label(level, language)}"
     if row["kind"] == "categorical":
-        return level_label(level, language)
+        return level_label(level, language, goods=variable.startswith("category"))
     if told["form"] == "score":
         return CONSTRUCTS[told["construct"]][2 + at] if told["construct"] in CONSTRUCTS else label
     if variable.startswith(_SHARES):
-        return level_label(variable.split("_", 1)[1], language)
+        return level_label(variable.split("_", 1)[1], language, goods=variable.startswith("category_"))
     if template == "stress":
         return _SCALE.sub("", label)
     if template in ("interests", "thing", "thing_numeric", "word"):
@@ -162,7 +164,7 @@ def quantity(row: Mapping, form: str, language: str, currency: str = "EUR") -> s
     value, at = float(row["type_value"]), language == "de"
     if row["kind"] != "numeric" or form == "share":
         tenth = floor(10 * value + 0.5)
-        if value < 0.05 or value > 0.95:
+        if value < 0.05 or value >= 0.95:
             return WORDS["few" if value < 0.05 else "all"][at]
         if value < 0.075:
             return WORDS["five"][at]
@@ -231,10 +233,13 @@ def _pick(rows: pd.DataFrame, known: pd.DataFrame, most: int) -> list[dict]:
         size=lambda part: part["statistic"].abs(),
     )
     told = told.sort_values(["sure", "over", "size", "id"], ascending=[False, False, False, True], kind="stable")
-    told = told[told["over"] | (told["kind"] != "categorical")]  # what few are is no picture of a life
-    told = told.drop_duplicates("variable").head(most)
+    few = told[~told["over"] & (told["kind"] == "categorical")]  # what few are is no picture of a life by itself
+    told = told.drop(few.index).drop_duplicates("variable").head(most)
     if len(told):
         return told.to_dict("records")
+    if len(few) and most > 1:
+        typical = _pick(rows.drop(few.index), known, 1)
+        return [*typical[: most - 1], few.iloc[0].to_dict()]
     forms = rows["variable"].map(known["form"])
     rest = rows[(forms != "score") & rows["type_value"].notna()]
     if rest.empty:
@@ -253,7 +258,7 @@ def _pick(rows: pd.DataFrame, known: pd.DataFrame, most: int) -> list[dict]:
 def _template(row: Mapping, told: pd.Series) -> str:
     variable, level, categorical = row["variable"], row["level"], row["kind"] == "categorical"
     if variable in CLAUSES:
-        worded = level in LEVELS or (level[:1].isdigit() and variable not in ("gender", "occupation"))
+        worded = level in LEVELS or (_NUMBERS.fullmatch(level) and variable not in ("gender", "occupation"))
         if worded or (not categorical and variable not in _LEVELLED):
             return alone if (alone := f"{variable}={level}") in CLAUSES else variable
     if categorical:
@@ -274,6 +279,7 @@ def _template(row: Mapping, told: pd.Series) -> str:
 _SEX = ("gender", "sex")  # of what sets nobody apart, the last to be told
 _SHARES = ("channel_", "category_")
 _SCALE = re.compile(r"[:;,(]\s*1\b.*$")  # "Good materials: 1 very important to 5 unimportant" is no sentence
+_NUMBERS = re.compile(r"\d+(\s*[-–]\s*\d+|\s*\+)?")
 _LEVELLED = ("age_group", "gender", "household_size", "occupation")
 
 

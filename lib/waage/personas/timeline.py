@@ -12,8 +12,9 @@ from waage.errors import WaageError
 from waage.personas.phrases import TIMELINE
 from waage.personas.topics import level_label
 
-#: Probability of the type from which a customer may stand for it, and orders shown at most (judgements).
-SURE, MOST = 0.7, 8
+#: Probability of the type from which a customer may stand for it, that which must do where too few are surer, and
+#: orders shown at most (judgements).
+SURE, LIKELY, MOST = 0.7, 0.5, 8
 #: Upper bounds of the bands of orders within which customers are alike.
 _BANDS = (1, 2, 3, 6)
 
@@ -26,14 +27,15 @@ def timeline(
     *,
     min_cell: int = 10,
     currency: str = "EUR",
-    sure: float = SURE,
+    sure: Sequence[float] = (SURE, LIKELY),
 ) -> dict[str, Any]:
     """Pick a customer near the centre of a type and tell the orders without date, amount or id.
 
     Shown are months counted from the first order shown, amounts to one figure, the channel, and the category where
     at least `min_cell` customers of the type bought it. There must be `min_cell` customers of the type (probability
     `sure` or more) with as many orders (1, 2, 3, 4 to 6, more), the same main channel and the same main category; where
-    there are none, no category is told and it need not be the same.
+    there are none, no category is told and it need not be the same. Who ordered more than once goes first: one order is
+    no history.
 
     Parameters
     ----------
@@ -49,7 +51,8 @@ def timeline(
         en or de.
     min_cell : int
     currency : str
-    sure : float
+    sure : sequence of float
+        The first probability from which there are enough customers counts.
 
     Returns
     -------
@@ -67,11 +70,23 @@ def timeline(
     if missing:
         raise WaageError(f"timeline: orders lacks {', '.join(map(repr, missing))}")
     at = language == "de"
-    nobody = {"months": [], "note": TIMELINE["few"][at].format(min_cell), "alike": None}
-    members = probability.index[(probability >= sure).to_numpy()].intersection(behaviour.index)
+    for limit in sure:
+        members = probability.index[(probability >= limit).to_numpy()].intersection(behaviour.index)
+        found = _story(members, behaviour, orders, language, min_cell, currency)
+        if found is not None:
+            months, crowd = found
+            words = (max(crowd - 1, min_cell - 1), style.number(limit, language, 1))
+            return {"months": months, "note": TIMELINE["alike"][at].format(*words), "alike": crowd}
+    return {"months": [], "note": TIMELINE["few"][at].format(min_cell), "alike": None}
+
+
+def _story(
+    members: pd.Index, behaviour: pd.DataFrame, orders: pd.DataFrame, language: str, min_cell: int, currency: str
+) -> tuple[list[dict[str, Any]], int] | None:
+    """Return the months of the customer in the middle and how many are alike, rounded down; None if too few are."""
     bought = orders[orders["person_id"].isin(members) & (orders["revenue"].astype(float) > 0)].copy()
     if bought["person_id"].nunique() < min_cell:
-        return nobody
+        return None
     bought["revenue"] = bought["revenue"].astype(float)
     bought["category"] = _common(bought, "category", min_cell)
     bought["channel"] = _common(bought, "channel", min_cell)
@@ -83,7 +98,9 @@ def timeline(
             break
         bought["category"] = None  # too few are alike in it
     if candidates.empty:
-        return nobody
+        return None
+    several = candidates[(bought.groupby("person_id").size()[candidates] > 1).to_numpy()]
+    candidates = several if len(several) else candidates
     # The centre of all sure members, not of the candidates; ids only break ties, through the smallest of them.
     distance = _distance(behaviour.loc[members])[candidates].round(9)
     chosen = sorted(candidates[distance == distance.min()])[0]
@@ -91,9 +108,7 @@ def timeline(
     own = bought[bought["person_id"] == chosen].sort_values(columns, kind="stable", na_position="last").tail(MOST)
     first = pd.Timestamp(own["day"].iloc[0])
     months = [_event(order, first, language, currency) for order in own.to_dict("records")]
-    crowd = int(alike[chosen]) // 10 * 10 if alike[chosen] >= 10 else min_cell
-    others = max(crowd - 1, min_cell - 1)
-    return {"months": months, "note": TIMELINE["alike"][at].format(others), "alike": crowd}
+    return months, int(alike[chosen]) // 10 * 10 if alike[chosen] >= 10 else min_cell
 
 
 def _common(bought: pd.DataFrame, column: str, min_cell: int) -> pd.Series:
@@ -130,7 +145,7 @@ def _event(order: dict, first: pd.Timestamp, language: str, currency: str) -> di
     amount = _one_figure(order["revenue"])
     category = None if pd.isna(order["category"]) else str(order["category"])
     channel = style.label(order["channel"], language) if pd.notna(order["channel"]) else style.MISSING
-    what = [channel, TIMELINE["what"][at].format(level_label(category, language)) if category else ""]
+    what = [channel, TIMELINE["what"][at].format(level_label(category, language, goods=True)) if category else ""]
     shown = TIMELINE["order"][at].format(
         amount=style.money(amount, currency, language), what=", ".join(part for part in what if part)
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from waage import style
 from waage.errors import WaageError
-from waage.personas.phrases import BEHAVIOUR, CONSTRUCTS, LEVELS, PREFIXES, WORDS
+from waage.personas.phrases import BEHAVIOUR, CONSTRUCTS, GOODS, LEVELS, PREFIXES, WORDS
 
 #: Parts of a persona in the order in which they are told.
 TOPICS = ("life", "everyday", "interests", "motives", "channels", "timing", "rhythm", "assortment", "pains", "kpis")
@@ -28,7 +28,7 @@ def survey_variables(answers: pd.DataFrame, items: pd.DataFrame, agrees: float =
     answers : DataFrame, index response_id
         One column an item, missing codes NaN, as `Sample.answers` of the typology.
     items : DataFrame, index item
-        kind, scale_min, scale_max, best.
+        kind, scale_min, scale_max (where missing, the lowest and highest answer), best.
     agrees : float
         See `AGREES`; an item whose best answer is the lowest is turned round.
 
@@ -45,7 +45,10 @@ def survey_variables(answers: pd.DataFrame, items: pd.DataFrame, agrees: float =
             continue
         given = answers[item]
         if asked["kind"] == "scale":
-            place = (given.astype(float) - asked["scale_min"]) / (asked["scale_max"] - asked["scale_min"])
+            given = given.astype(float)
+            ends = [given.min() if pd.isna(asked["scale_min"]) else asked["scale_min"]]
+            ends += [given.max() if pd.isna(asked["scale_max"]) else asked["scale_max"]]
+            place = (given - ends[0]) / (ends[1] - ends[0] or 1)
             place = 1 - place if asked["best"] == "min" else place
             given = (place > agrees).astype(float).where(place.notna())
         elif asked["kind"] == "binary":
@@ -73,6 +76,8 @@ def feedback_variables(answers: pd.DataFrame, items: pd.DataFrame) -> pd.DataFra
     """
     kinds = answers["item"].map(items["kind"])
     given = answers[kinds.isin(["binary", "scale"]) & answers["value"].notna() & answers["person_id"].notna()]
+    if given.empty:
+        return pd.DataFrame(index=pd.Index([], name="person_id"))
     by = given.astype({"value": float}).pivot_table("value", "person_id", "item", ["mean", "max"])
     names = by["mean"].columns
     return pd.DataFrame({name: by["max" if items.at[name, "kind"] == "binary" else "mean"][name] for name in names})
@@ -132,10 +137,11 @@ def plain(text: str) -> str:
     return kept if len(kept) <= _LONGEST else kept[: _LONGEST - 1].rstrip() + "…"
 
 
-def level_label(level: str, language: str) -> str:
-    """Return the text of a stored level, such as f, employed or 30-44."""
-    if level in LEVELS:
-        return LEVELS[level][language == "de"]
+def level_label(level: str, language: str, goods: bool = False) -> str:
+    """Return the text of a stored level, such as f, employed or 30-44, or of a category of goods."""
+    known = GOODS if goods else LEVELS
+    if level in known:
+        return known[level][language == "de"]
     if re.fullmatch(r"\d+ ?\+", level):
         return WORDS["or_more"][language == "de"].format(level.rstrip("+ "))
     text = plain(style.label(level, language))
@@ -182,6 +188,10 @@ def _of_behaviour(name: str) -> tuple[str, str, str, tuple[str, str]]:
             rest = name.removeprefix(prefix)
             construct = rest if form == "score" else ""
             known = CONSTRUCTS.get(rest) if form == "score" else None
-            own = (known[2], known[3]) if known else (level_label(rest, "en"), level_label(rest, "de"))
+            own = (
+                (known[2], known[3])
+                if known
+                else tuple(level_label(rest, one, prefix == "category_") for one in ("en", "de"))
+            )
             return topic, form, construct, (english.format(own[0]), german.format(own[1]))
     return "kpis", "number", "", (style.label(name, "en"), style.label(name, "de"))

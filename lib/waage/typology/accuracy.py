@@ -155,8 +155,9 @@ def thresholds(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str]
     Returns
     -------
     DataFrame
-        type, threshold (.3 to .95 by .05), right (share of those above who are of the type, by the posterior), reached
-        (share of the type above). Thresholds that fewer than `min_cell` respondents pass are left out.
+        type, threshold (.3 to .95 by .05), n (those above, effective), right (share of those above who are of the
+        type, by the posterior), reached (share of the type above). Thresholds that fewer than `min_cell` respondents
+        pass are left out.
     """
     rows = []
     for k, name in enumerate(types):
@@ -165,8 +166,9 @@ def thresholds(Q: np.ndarray, P: np.ndarray, w: np.ndarray, types: Sequence[str]
             if above.sum() < max(min_cell, 1):
                 break
             own = (w * P[:, k])[above].sum()
-            rows.append((name, step / 100, own / w[above].sum(), own / (w * P[:, k]).sum()))
-    return pd.DataFrame(rows, columns=["type", "threshold", "right", "reached"]).astype({"threshold": float})
+            n = w[above].sum() ** 2 / (w[above] ** 2).sum()
+            rows.append((name, step / 100, n, own / w[above].sum(), own / (w * P[:, k]).sum()))
+    return pd.DataFrame(rows, columns=["type", "threshold", "n", "right", "reached"]).astype({"threshold": float})
 
 
 def paired_bootstrap(

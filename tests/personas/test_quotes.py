@@ -143,9 +143,8 @@ def test_an_encoding_without_emoji_costs_no_decision(reviewed):
     found["quote_id"] = [_quote_id(*pair) for pair in zip(found["type"], found["text"], strict=True)]
     write_review(found, path)
     decide(path, {found["quote_id"][0]: "approve"})
-    path.write_bytes(
-        path.read_text("utf-8-sig").replace(";", ",").encode("cp1252", errors="replace") + "ü".encode("cp1252")
-    )
+    saved = path.read_text("utf-8-sig").rstrip("\n") + "schön\n"  # a note, so that it is no UTF-8
+    path.write_bytes(saved.encode("cp1252", errors="replace"))
     shown = releasable(found, read_review(path))
     assert shown["text"].tolist() == [found["text"][0]], "the words are the candidate's, emoji and all"
 

@@ -97,6 +97,15 @@ def test_what_is_not_sure_is_not_said_as_a_difference():
     assert comparison(silent | {"q_value": 0.01}, "de") == "wenig anders als bei Kund:innen insgesamt"
 
 
+def test_levels_of_life_are_no_goods_and_words_for_persons_stand_once():
+    assert level_label("women", "de") == "Frauen" and level_label("women", "de", goods=True) == "Damenmode"
+    row = ROW | {"variable": "household_size", "level": "1 person", "kind": "categorical"}
+    known = pd.concat([KNOWN, KNOWN.loc[["age_group"]].rename({"age_group": "household_size"})])
+    assert "Personen" not in "".join(clause(row, known, "de"))
+    few = ROW | {"variable": "channel_web", "level": "", "kind": "numeric", "type_value": 0.97, "difference": 0.3}
+    assert clause(few, catalogue(["channel_web"]), "de")[0] == "fast alle ihre Bestellungen"
+
+
 @pytest.mark.parametrize(
     ("value", "english", "german"),
     [

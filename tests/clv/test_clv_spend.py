@@ -12,7 +12,7 @@ from .customers import agrees_as_printed, spend_with
 
 @pytest.mark.parametrize("which", ["sample", "master"])
 def test_published_parameters_and_likelihood(which, request, reference):
-    model = fit_spend(request.getfixturevalue(which))
+    model = fit_spend(request.getfixturevalue(which), by_frequency=False)
     expected = reference[which]["gamma_gamma"]
     for name, printed in expected["printed"].items():
         assert agrees_as_printed(model.params[name], printed), (name, model.params[name])
@@ -23,21 +23,21 @@ def test_published_parameters_and_likelihood(which, request, reference):
 
 
 def test_the_currency_does_not_matter(sample, spend):
-    yen = fit_spend(sample.assign(monetary=sample["monetary"] * 10_000))
+    yen = fit_spend(sample.assign(monetary=sample["monetary"] * 10_000), by_frequency=False)
     np.testing.assert_allclose(yen.params, spend.params * [1, 1, 10_000], rtol=1e-5)
     assert yen.population_mean == pytest.approx(10_000 * spend.population_mean, rel=1e-5)
 
 
 def test_weights_stand_for_customers(sample, spend):
-    doubled = fit_spend(pd.concat([sample, sample]))
-    weighted = fit_spend(sample.assign(n=2))
+    doubled = fit_spend(pd.concat([sample, sample]), by_frequency=False)
+    weighted = fit_spend(sample.assign(n=2), by_frequency=False)
     assert weighted.params.equals(doubled.params)
     assert weighted.loglik == doubled.loglik == pytest.approx(2 * spend.loglik, abs=1e-3)
     assert weighted.independence.equals(doubled.independence)
 
 
 def test_row_order_changes_nothing(sample, spend):
-    shuffled = fit_spend(sample.sample(frac=1, random_state=3))
+    shuffled = fit_spend(sample.sample(frac=1, random_state=3), by_frequency=False)
     assert shuffled.params.equals(spend.params)
     assert shuffled.loglik == spend.loglik
     assert shuffled.independence.equals(spend.independence)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from waage.clv.purchases import PurchaseModel, check_histories
+from waage.clv.histories import check_histories
+from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
 from waage.errors import WaageError, did_you_mean
 

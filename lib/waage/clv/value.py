@@ -5,7 +5,8 @@ import datetime
 import numpy as np
 import pandas as pd
 
-from waage.clv.purchases import PurchaseModel, check_histories
+from waage.clv.histories import check_histories
+from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel, clean_history, draw_rates
 from waage.errors import Refusal, WaageError
 
@@ -191,7 +192,7 @@ def _simulate(
             buyers, counts, when = purchases.draw_order_days(
                 ends[-1], x, recency, T, params=purchase_params[d], rng=rng
             )
-            rate = draw_rates(spend_params[d], x[buyers], m[buyers], rng)
+            rate = draw_rates(spend.split(spend_params[d], x[buyers]), x[buyers], m[buyers], rng)
             amounts = rng.standard_gamma(spend_params[d, 0], size=len(when)) / np.repeat(rate, counts)
             month = np.minimum(np.searchsorted(ends, when), len(ends) - 1)
             discounted, within_year = (amounts[:, None] * weights[month]).T

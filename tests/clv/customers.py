@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from waage.clv import SpendModel
+from waage.clv.spend import SpendModel
 from waage.clv.purchases import PurchaseModel
 
 CUT = pd.Timestamp("1997-09-30")

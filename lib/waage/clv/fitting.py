@@ -205,6 +205,7 @@ def _from_coarse(model: str, columns: tuple, objective, groups: int) -> tuple[np
         start, _ = _by_starts(model, rough, _names(model, groups), None)
         curvature = hessian(rough, start)
         inverse = np.linalg.inv(curvature)
+        inverse = (inverse + inverse.T) / 2  # to the last digit, as the optimiser demands
         if np.linalg.eigvalsh(curvature).min() <= 1e-10:
             return None, ""
     except (WaageError, np.linalg.LinAlgError):

@@ -35,7 +35,7 @@ def order_if_alive(model: str, params, x, T, horizon) -> np.ndarray:
     flat, out = [part.ravel() for part in (x, T, horizon)], result.reshape(-1)
     for start in range(0, x.size, BLOCK):
         k, age, length = (part[start : start + BLOCK] for part in flat)
-        *_, total = scaled_integral(r + k + 1, s, alpha + age, beta + age, length)
+        total = scaled_integral(r + k + 1, s, alpha + age, beta + age, length)[-1].sum(axis=0)
         out[start : start + BLOCK] = (r + k) / (alpha + age) * total
     return np.minimum(result, 1.0)
 

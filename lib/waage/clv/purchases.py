@@ -138,6 +138,11 @@ class PurchaseModel:
     calendar: Calendar | None = None
 
     @property
+    def name(self) -> str:
+        """The name under which its figures are kept: the model, and whether it knows the season."""
+        return self.model if self.calendar is None else f"{self.model}_calendar"
+
+    @property
     def covariance(self) -> pd.DataFrame:
         """Covariance of the parameters, D H^-1 D / N with D = diag(params) and H the log-scale Hessian."""
         return covariance_frame(self.params, self.log_covariance)
@@ -145,7 +150,7 @@ class PurchaseModel:
     @property
     def summary(self) -> pd.DataFrame:
         """Columns model, parameter, estimate, std_error, low, high (95 %); the parameters, loglik, aic, bic."""
-        return summary_frame(self.model, self.params, self.log_covariance, self.loglik, self.n_customers)
+        return summary_frame(self.name, self.params, self.log_covariance, self.loglik, self.n_customers)
 
     @property
     def caution(self) -> str:

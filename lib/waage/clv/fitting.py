@@ -228,7 +228,9 @@ def _coarse(model: str, columns: tuple, bins: int = 48) -> tuple:
     code = np.zeros(len(x), dtype=np.int64)
     for key in keys:
         code = code * (int(key.max()) + 1) + key
-    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    codes, place = np.unique(code, return_inverse=True)
+    first = np.zeros(len(codes), dtype=np.int64)
+    first[place] = np.arange(len(code))
     size = np.bincount(place, weights=n)
     means = [np.bincount(place, weights=n * value) / size for value in values]
     if model == "gamma_gamma":

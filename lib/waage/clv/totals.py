@@ -140,7 +140,7 @@ def value_totals(
     """
     terms, rng = scores.terms, np.random.default_rng(seed)
     level = terms.level if level is None else level
-    joined = cells.merge(scores.table.drop(columns="n"), on=KEYS, how="left")
+    joined = cells.merge(scores.with_spend(), on=KEYS, how="left")
     if joined["orders_clv"].isna().any():
         raise WaageError(f"scores: {int(joined['orders_clv'].isna().sum())} histories have none; score these customers")
     x, n = joined["frequency"].to_numpy(dtype=float), joined["n"].to_numpy(dtype=float)

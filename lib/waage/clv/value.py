@@ -20,6 +20,7 @@ COLUMNS = (
     *("clv_low", "clv_high", "days_to_order", "value_endangered", "value_past", "value_total"),
 )
 FOREVER = 0
+_ROWS = 65_536  # histories scored at a time
 
 
 @dataclass(frozen=True)
@@ -95,19 +96,28 @@ class Scores:
     Attributes
     ----------
     table : DataFrame
-        One row a unique history: frequency, recency, T, n; p_alive, p_order_90d, days_to_order (NULL: more likely
-        never), expected_orders; orders_12m and orders_clv (discounted); share_gone (odds against being there,
-        1/P(alive) - 1); spend_unit and spend_pull (expected value of an order = pull (unit + frequency monetary));
-        low, high (bounds of clv before margin, per unit + frequency monetary), low_orders, high_orders (discounted
+        One row a unique history: frequency, recency, T, n; p_alive, p_order_90d, days_to_order (NaN: more likely
+        never), expected_orders; orders_12m and orders_clv (discounted); if there were draws low, high (bounds of clv before margin, per unit + frequency monetary), low_orders, high_orders (discounted
         orders there), variance (of what low and high are bounds of), variance_orders (of the orders in the horizon).
     terms : Terms
     purchases, spend : PurchaseModel, SpendModel
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     terms: Terms
     purchases: PurchaseModel
-    spend: SpendModel = field(repr=False)
+    spend: SpendModel
+
+    @property
+    def spend_table(self) -> pd.DataFrame:
+        """By frequency: spend_unit and spend_pull; the expected value of an order is pull (unit + frequency monetary)."""
+        x = np.unique(self.table["frequency"].to_numpy())
+        p, q, unit = self.spend.split(self.spend.params, x)
+        return pd.DataFrame({"frequency": x, "spend_unit": unit, "spend_pull": p / (p * x + q - 1)})
+
+    def with_spend(self) -> pd.DataFrame:
+        """The table with spend_unit and spend_pull, without n."""
+        return self.table.drop(columns="n").merge(self.spend_table, on="frequency", how="left")
 
 
 def score_histories(
@@ -156,36 +166,19 @@ def score_histories(
     if purchases.calendar is not None and purchases.calendar.as_of != terms.as_of:
         raise WaageError(f"the model's calendar starts after {purchases.calendar.as_of}, the terms after {terms.as_of}")
     unique = unique_histories(histories)
-    history = [unique[name].to_numpy(dtype=float) for name in KEYS]
-    x = history[0]
-    alive = purchases.p_alive(*history)
+    columns = ["p_alive", "p_order_90d", "days_to_order", "expected_orders", "orders_12m", "orders_clv"]
+    for name in columns:
+        unique[name] = np.nan
     ends = month_ends(terms.as_of, terms.months)
-    near, far = np.zeros(len(unique)), np.zeros(len(unique))
-    before = np.zeros(len(unique))
-    for end, weight_12m, weight_clv, month in zip(ends, *terms.weights, range(1, terms.months + 1), strict=True):
-        until = purchases.expected_orders(end, *history, if_alive=True)
-        # Differences of nearly equal expectations may come out as -1e-17.
-        coming = np.maximum(until - before, 0.0)
-        near += weight_12m * coming
-        far += weight_clv * coming
-        if month == terms.horizon_months:
-            unique["expected_orders"] = alive * until
-        before = until
-    if terms.clv_years == FOREVER:
-        far = purchases.discounted_orders(terms.discount_rate, *history) / np.maximum(alive, 1e-300)
-    unique["p_alive"] = alive
-    if purchases.model == "bg":
-        unique["p_alive"] = np.where(x > 0, alive, np.nan) if alive_model is None else alive_model.p_alive(*history)
-    unique["p_order_90d"] = purchases.p_order(90, *history)
-    wait = purchases.days_to_order(*history)
-    unique["days_to_order"] = np.where(np.isfinite(wait), wait, np.nan)
-    unique["orders_12m"], unique["orders_clv"] = alive * near, alive * far
-    # What the losses are worth: clv if still active, times 1 - P(alive), over clv.
-    unique["share_gone"] = 1 / np.maximum(unique["p_alive"], 1e-12) - 1
-    p, q, unit = spend.split(spend.params, x)
-    unique["spend_unit"], unique["spend_pull"] = unit, p / (p * x + q - 1)
+    for start in range(0, len(unique), _ROWS):
+        rows = slice(start, start + _ROWS)
+        history = [unique[name].to_numpy(dtype=float)[rows] for name in KEYS]
+        unique.iloc[rows, -len(columns) :] = _score(history, purchases, alive_model, terms, ends)
+    history = [unique[name].to_numpy(dtype=float) for name in KEYS]
+    alive = purchases.p_alive(*history) if draws else None
     names = ["low", "high", "low_orders", "high_orders", "variance", "variance_orders"]
-    unique[names] = _simulate(purchases, spend, history, alive, ends, terms, draws, seed) if draws else np.nan
+    if draws:
+        unique[names] = _simulate(purchases, spend, history, alive, ends, terms, draws, seed)
     return Scores(unique, terms, purchases, spend)
 
 
@@ -236,18 +229,19 @@ def customer_value(customers: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     _, people["monetary"] = clean_history(
         people["frequency"], people["monetary"].to_numpy(dtype=float, na_value=np.nan)
     )
-    joined = people.merge(scores.table.drop(columns="n"), on=KEYS, how="left")
+    joined = people.merge(scores.with_spend(), on=KEYS, how="left")
     if joined["spend_unit"].isna().any():
         raise WaageError(f"scores: {int(joined['spend_unit'].isna().sum())} histories have none; score these customers")
     for name in optional:
         joined[name] = joined[name].astype(float)
     for name, value in _valuation(joined, scores.terms).items():
         joined[name] = value
-    joined[["clv_low", "clv_high"]] = np.sort(joined[["clv_low", "clv_high"]], axis=1)
+    if "clv_low" in joined:
+        joined[["clv_low", "clv_high"]] = np.sort(joined[["clv_low", "clv_high"]], axis=1)
     return joined.reindex(columns=list(COLUMNS))
 
 
-def value_table(histories: ir.Table, scores: Scores) -> ir.Table:
+def value_table(histories: ir.Table, scores: Scores, stored: ir.Table | None = None) -> ir.Table:
     """Value every customer as one lazy expression: `customer_value` for as many customers as there are.
 
     Parameters
@@ -256,19 +250,55 @@ def value_table(histories: ir.Table, scores: Scores) -> ir.Table:
         As `waage.history.purchase_histories` returns them; optionally with return_rate and revenue.
     scores : Scores
         Of all unique histories in it.
+    stored : ibis table, optional
+        `scores.table` where the engine keeps it, so that it need not be handed over; of `scores` itself only terms and
+        spend are then read, and the frequencies in its table.
     """
-    found = ibis.memtable(scores.table.drop(columns="n"))
+    needless = ["n", "variance", "variance_orders"]
+    if stored is None:
+        slim = scores.table.drop(columns=needless, errors="ignore")
+        stored = ibis.memtable(slim.astype(dict.fromkeys(KEYS, "int32")))
+    stored = stored.drop(*[name for name in needless if name in stored.columns])
+    stored = stored.mutate(**{name: stored[name].cast("int32") for name in KEYS})
     clean = histories.mutate(
         monetary=ibis.ifelse(histories.frequency > 0, histories.monetary.cast("float64"), 0.0),
-        **{name: histories[name].cast("int64") for name in KEYS},
+        **{name: histories[name].cast("int32") for name in KEYS},
     )
-    joined = clean.mutate(monetary=ibis.greatest(clean.monetary, 0.0)).inner_join(found, KEYS)
+    clean = clean.mutate(monetary=ibis.greatest(clean.monetary, 0.0))
+    joined = clean.inner_join(stored, KEYS)
+    joined = joined.inner_join(ibis.memtable(scores.spend_table.astype({"frequency": "int32"})), "frequency")
     table = joined.mutate(**_valuation(joined, scores.terms))
-    table = table.mutate(
-        clv_low=ibis.least(table.clv_low, table.clv_high), clv_high=ibis.greatest(table.clv_low, table.clv_high)
-    )
+    if "clv_low" in table.columns:
+        table = table.mutate(
+            clv_low=ibis.least(table.clv_low, table.clv_high), clv_high=ibis.greatest(table.clv_low, table.clv_high)
+        )
     gaps = {name: ibis.null("float64") for name in COLUMNS if name not in table.columns}
     return table.mutate(**gaps, days_to_order=table.days_to_order.nullif(float("nan"))).select(*COLUMNS)
+
+
+def _score(history, purchases: PurchaseModel, alive_model, terms: Terms, ends: np.ndarray) -> np.ndarray:
+    """Score histories; columns as `score_histories` names them."""
+    alive = purchases.p_alive(*history)
+    near, far, before = np.zeros((3, len(alive)))
+    horizon = None
+    for end, weight_12m, weight_clv, month in zip(ends, *terms.weights, range(1, terms.months + 1), strict=True):
+        until = purchases.expected_orders(end, *history, if_alive=True)
+        # Differences of nearly equal expectations may come out as -1e-17.
+        coming = np.maximum(until - before, 0.0)
+        near += weight_12m * coming
+        far += weight_clv * coming
+        if month == terms.horizon_months:
+            horizon = until
+        before = until
+    in_all = alive * far
+    if terms.clv_years == FOREVER:
+        in_all = purchases.discounted_orders(terms.discount_rate, *history)
+    shown = alive
+    if purchases.model == "bg":
+        shown = np.where(history[0] > 0, alive, np.nan) if alive_model is None else alive_model.p_alive(*history)
+    wait = purchases.days_to_order(*history)
+    wait = np.where(np.isfinite(wait), wait, np.nan)
+    return np.column_stack([shown, purchases.p_order(90, *history), wait, alive * horizon, alive * near, in_all])
 
 
 def _valuation(row, terms: Terms) -> dict:
@@ -282,10 +312,12 @@ def _valuation(row, terms: Terms) -> dict:
         "expected_order_value": each,
         "value_12m": row["orders_12m"] * profit,
         "clv": clv,
-        "clv_low": terms.margin_rate * basis * row["low"] - cost * row["low_orders"],
-        "clv_high": terms.margin_rate * basis * row["high"] - cost * row["high_orders"],
-        "value_endangered": clv * row["share_gone"],
+        # If still there a customer would be worth clv / P(alive); 1 - P(alive) of that may be lost.
+        "value_endangered": clv * (1 / (row["p_alive"] + 1e-12) - 1),
     }
+    if "low" in row.columns:
+        result["clv_low"] = terms.margin_rate * basis * row["low"] - cost * row["low_orders"]
+        result["clv_high"] = terms.margin_rate * basis * row["high"] - cost * row["high_orders"]
     if "revenue" in row.columns:
         past = terms.margin_rate * row["revenue"]
         result |= {"value_past": past, "value_total": past + clv}

@@ -38,14 +38,11 @@ def whole_weeks(histories: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `unique_histories`. Purchase days of one week are one purchase week, at most one for each week
-        that passed.
+        As `unique_histories`. Purchase days stay as many as they were, so recency is at least that.
     """
     unique = unique_histories(histories)
-    for name in ("recency", "T"):
-        unique[name] = unique[name] // 7 * 7
-    unique["frequency"] = np.minimum(unique["frequency"], unique["recency"])
-    unique.loc[unique["frequency"] == 0, "recency"] = 0
+    unique["recency"] = np.maximum(unique["recency"] // 7 * 7, unique["frequency"])
+    unique["T"] = np.maximum(unique["T"] // 7 * 7, unique["recency"])
     return unique_histories(unique)
 
 

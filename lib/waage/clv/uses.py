@@ -14,7 +14,7 @@ from waage.clv.totals import ForecastError, order_total
 from waage.errors import WaageError
 
 
-def churn_list(values: pd.DataFrame | ir.Table, top: int = 100) -> pd.DataFrame:
+def churn_list(values: pd.DataFrame | ir.Table, top: int = 100, lowest_p: float = 0.05) -> pd.DataFrame:
     """Return the customers with the most value endangered: whom to win back first.
 
     Endangered is what a customer would be worth if still active, times the probability of having left. It is high
@@ -25,6 +25,9 @@ def churn_list(values: pd.DataFrame | ir.Table, top: int = 100) -> pd.DataFrame:
     values : DataFrame or ibis table
         As `customer_value` or `value_table` return it.
     top : int
+    lowest_p : float
+        P(alive) below which a customer is taken for gone: good customers who left years ago would head the list
+        otherwise. A judgement.
 
     Returns
     -------
@@ -32,7 +35,7 @@ def churn_list(values: pd.DataFrame | ir.Table, top: int = 100) -> pd.DataFrame:
         person_id, value_endangered, p_alive, clv, value_if_active, expected_order_value; the highest first.
     """
     table = _ibis(values)
-    table = table.filter(table.value_endangered > 0).mutate(value_if_active=table.clv + table.value_endangered)
+    table = table.filter((table.value_endangered > 0) & (table.p_alive >= lowest_p)).mutate(value_if_active=table.clv + table.value_endangered)
     columns = ["person_id", "value_endangered", "p_alive", "clv", "value_if_active", "expected_order_value"]
     return table.order_by(ibis.desc("value_endangered"), "person_id").limit(top).select(columns).execute()
 

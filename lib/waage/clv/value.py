@@ -313,7 +313,7 @@ def _valuation(row, terms: Terms) -> dict:
         "value_12m": row["orders_12m"] * profit,
         "clv": clv,
         # If still there a customer would be worth clv / P(alive); 1 - P(alive) of that may be lost.
-        "value_endangered": clv * (1 / (row["p_alive"] + 1e-12) - 1),
+        "value_endangered": clv * (1 / (row["p_alive"] + 1e-300) - 1),
     }
     if "low" in row.columns:
         result["clv_low"] = terms.margin_rate * basis * row["low"] - cost * row["low_orders"]

@@ -1,6 +1,7 @@
 """Customers for the tests: the real ones of CDNOW and simulated ones."""
 
 import importlib.util
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,36 @@ def cdnow(which):
     people["monetary"] = repeat.groupby("person_id")["dollars"].mean().reindex(people.index)
     people["x_holdout"] = after.groupby("person_id").size().reindex(people.index).fillna(0).astype(int)
     return people.reset_index()
+
+
+class CdnowAt:
+    """Histories of CDNOW's sample as of any cut, as `rolling_backtest` asks for them."""
+
+    @cached_property
+    def orders(self):
+        return cdnow_orders("sample").assign(day=lambda frame: frame["day"].dt.date)
+
+    @cached_property
+    def dollars(self):
+        return self.orders[self.orders["day"] > CUT.date()].groupby("person_id")["dollars"].sum()
+
+    def __call__(self, cut, end):
+        before = self.orders[self.orders["day"] <= cut]
+        after = self.orders[(self.orders["day"] > cut) & (self.orders["day"] <= end)]
+        day = before.groupby("person_id")["day"]
+        first, last = pd.to_datetime(day.min()), pd.to_datetime(day.max())
+        people = pd.DataFrame(
+            {
+                "frequency": day.size() - 1,
+                "recency": (last - first).dt.days,
+                "T": (pd.Timestamp(cut) - first).dt.days,
+            }
+        )
+        people["x_holdout"] = after.groupby("person_id").size().reindex(people.index).fillna(0).astype(int)
+        return people.reset_index()
+
+
+cdnow_at = CdnowAt()
 
 
 def simulate(model, params, T, seed, future_days=0):

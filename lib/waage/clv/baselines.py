@@ -66,6 +66,7 @@ def baselines(
 
 def _trees(histories: pd.DataFrame, earlier: pd.DataFrame, outcome: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     shared = [name for name in ("monetary", "last_window") if name in histories and name in earlier]
     booster = HistGradientBoostingRegressor(
@@ -73,8 +74,9 @@ def _trees(histories: pd.DataFrame, earlier: pd.DataFrame, outcome: np.ndarray, 
     )
     if outcome.sum() == 0:
         return np.zeros(len(histories))
-    booster.fit(_features(earlier, shared), outcome)
-    return booster.predict(_features(histories, shared))
+    with threadpool_limits(1):  # sums in one order, and no threads that wait for busy cores
+        booster.fit(_features(earlier, shared), outcome)
+        return booster.predict(_features(histories, shared))
 
 
 def _features(frame: pd.DataFrame, shared: list[str]) -> np.ndarray:

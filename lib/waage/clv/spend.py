@@ -90,6 +90,7 @@ def fit_spend(
         independence=independence,
         convergence=optimum.convergence,
         classes=classes if group else (),
+        sizes=tuple(int(size) for size in np.bincount(group[0], weights=n)) if group else (),
         left_out=left_out,
         by_decile=_by_decile(x, m, n),
     )
@@ -117,7 +118,9 @@ class SpendModel:
     convergence : str
     classes : tuple of int
         First frequencies of the classes that have a v of their own; () for plain Gamma-Gamma. Customers without a
-        repeat purchase belong to the first one.
+        repeat purchase get the mean over the classes.
+    sizes : tuple of int
+        Customers in each class.
     left_out : dict
         Customers out of the fit: one_time, zero and negative (value of repeat purchases).
     by_decile : DataFrame
@@ -133,6 +136,7 @@ class SpendModel:
     independence: pd.Series
     convergence: str
     classes: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
     left_out: dict | None = None
     by_decile: pd.DataFrame | None = None
 
@@ -152,7 +156,7 @@ class SpendModel:
     @property
     def population_mean(self) -> float:
         """Expected value of a purchase day of a customer without history, p v / (q - 1); NaN with a `problem`."""
-        p, q, v, *_ = self.params
+        p, q, v = self.split(self.params, 0)
         return float(p * v / (q - 1)) if q > 1 else float("nan")
 
     @property
@@ -179,9 +183,17 @@ class SpendModel:
         return np.divide(p * (v + x * m), weight, out=np.full(x.shape, np.nan), where=weight > 0)
 
     def split(self, params, frequency) -> tuple[float, float, np.ndarray | float]:
-        """Return p, q and the v that belongs to each frequency, of any parameter vector of this model."""
+        """Return p, q and the v that belongs to each frequency, of any parameter vector of this model.
+
+        One-time buyers get the mean over the classes: those of them who come back spend like all, not like the
+        least frequent (on CDNOW 36.4 dollars an order, against 31.7 by the lowest class and 35.8 by all).
+        """
         p, q, *v = np.asarray(params, dtype=float)
-        return p, q, np.array(v)[_class_of(frequency, self.classes)] if self.classes else v[0]
+        if not self.classes:
+            return p, q, v[0]
+        x = np.asarray(frequency)
+        v = np.array(v)
+        return p, q, np.where(x > 0, v[_class_of(x, self.classes)], v @ np.array(self.sizes) / sum(self.sizes))
 
     def draw_parameters(self, draws: int, rng: np.random.Generator) -> np.ndarray:
         """Draw parameter vectors, shape (draws, parameters), on the log scale; those with q <= 1 are drawn again.

@@ -182,7 +182,7 @@ def _memtable(frame):
 
 
 class Clock:
-    """Wall and CPU seconds since it was made, CPU seconds in laps, and the peak of memory above what was there before."""
+    """Wall and CPU seconds since it was made, CPU seconds in laps, and the peak of memory above the start's."""
 
     def __init__(self):
         self.before = _resident()
@@ -245,11 +245,12 @@ def grow(customers: int = 10_000_000, folder: str | None = None) -> list[dict[st
             file = make(Path(folder or spare).absolute(), size)
             rows.append(alone("run_waage", file, "2GB"))
     print(
-        f"{'customers':>12}{'unique':>12}{'seconds':>9}{'histories':>11}{'fit':>7}{'spend':>7}{'score':>7}{'write':>7}{'peak MB':>9}"
+        f"{'customers':>12}{'unique':>12}{'seconds':>9}{'histories':>11}{'fit':>7}{'spend':>7}{'score':>7}{'write':>7}"
+        f"{'peak MB':>9}"
     )
     for row in rows:
-        parts = "".join(f"{row[name]:>{width}.2f}" for name, width in
-                        (("seconds", 9), ("histories", 11), ("fit", 7), ("spend", 7), ("score", 7), ("write", 7)))  # fmt: skip
+        widths = {"seconds": 9, "histories": 11, "fit": 7, "spend": 7, "score": 7, "write": 7}
+        parts = "".join(f"{row[name]:>{width}.2f}" for name, width in widths.items())
         print(f"{row['customers']:>12,.0f}{row['unique']:>12,}{parts}{row['peak_mb']:>9.0f}")
     return rows
 

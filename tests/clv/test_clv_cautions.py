@@ -23,7 +23,9 @@ def said(backtest=None, gross=False, language="en", **changes) -> list[str]:
     fitted = Fitted()
     for name, value in changes.items():
         setattr(fitted, name, value)
-    return cautions(a_test() if backtest is None else backtest, fitted, fitted, holdout_days=91, gross=gross, language=language)
+    return cautions(
+        a_test() if backtest is None else backtest, fitted, fitted, holdout_days=91, gross=gross, language=language
+    )
 
 
 def test_a_sound_valuation_needs_no_caution():

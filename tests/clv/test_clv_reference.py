@@ -202,6 +202,7 @@ def test_dert_table(reference):
     np.testing.assert_allclose(found, known["dert"], rtol=2e-4)
     # The other way: the conditional expectation, discounted numerically.
     for k in range(4):
+
         def ahead(t, k=k):
             return model.expected_orders(7 * t, x[k], 7 * recency[k], 7 * known["T"])
 
@@ -209,12 +210,15 @@ def test_dert_table(reference):
         assert found[k] == pytest.approx(float(total), rel=1e-3)
 
 
+def pareto_with(r, alpha, s, beta):
+    params = pd.Series({"r": r, "alpha": alpha, "s": s, "beta": beta})
+    return PurchaseModel("pareto", "days", params, np.eye(4), np.eye(4), 0.0, 1, 1, "given")
+
+
 def test_pareto_is_continuous_at_s_one():
     at, near = (
-        PurchaseModel("pareto", "days", pd.Series({"r": 0.5, "alpha": 30.0, "s": s, "beta": 90.0}), np.eye(4), np.eye(4),
-                      0.0, 1, 1, "given").expected_orders(365, [0, 3], [0, 50], [100, 100])
-        for s in (1.0, 1.0 + 1e-7)
-    )  # fmt: skip
+        pareto_with(0.5, 30.0, s, 90.0).expected_orders(365, [0, 3], [0, 50], [100, 100]) for s in (1.0, 1.0 + 1e-7)
+    )
     np.testing.assert_allclose(at, near, rtol=1e-6)
 
 

@@ -66,8 +66,8 @@ def backtest(
     Returns
     -------
     DataFrame
-        Columns window, model, metric, value, low, high (95 %). Models: those given, zero (nobody returns), same_count (as
-        many as before, for equal length), same_rate (x / T), last_window (as many as in the last equal window),
+        Columns window, model, metric, value, low, high (95 %). Models: those given, zero (nobody returns), same_count
+        (as many as before, for equal length), same_rate (x / T), last_window (as many as in the last equal window),
         segment_mean (as the segment did in the last equal window), trees (gradient boosting). Metrics: total and
         bias_pct (100 (total / actual - 1)) with the interval from chance and parameters, total_calendar; actual_total;
         mae, rmse (purchase days per customer); spearman; gini (normalised: 1 ranks like the outcome, 0 like chance);

@@ -45,16 +45,16 @@ def fit_calendar(purchases: pd.DataFrame, as_of: date) -> "Calendar":
         raise WaageError(f"purchases: column {', '.join(missing)} missing; there are {', '.join(map(str, purchases))}")
     day = pd.to_datetime(purchases["day"])
     seen = day <= pd.Timestamp(as_of)
-    back = (pd.Timestamp(as_of) - day[seen]).dt.days.to_numpy() // 7
+    ago = (pd.Timestamp(as_of) - day[seen]).dt.days.to_numpy()
     counts = purchases["purchases"].to_numpy(dtype=float)[seen.to_numpy()]
-    # The oldest week may have begun before the data did.
-    weeks = int(back.max()) if len(back) else 0
+    # A week that began before the data did is left out.
+    weeks = int(ago.max() + 1) // 7 if len(ago) else 0
     if weeks < 2 * WEEKS:
         raise Refusal(
             f"a calendar factor needs two years of purchases, there are {weeks} whole weeks up to {as_of}: totals are "
             "forecast without a season"
         )
-    series = np.bincount(back, weights=counts)[:weeks][::-1]
+    series = np.bincount(ago // 7, weights=counts)[:weeks][::-1]
     ends = [pd.Timestamp(as_of) - pd.Timedelta(days=7 * k) for k in range(weeks)][::-1]
     middle = week_of_year(np.array([end - pd.Timedelta(days=3) for end in ends], dtype="datetime64[D]"))
     window = np.ones(WEEKS + 1)

@@ -20,29 +20,31 @@ _TEXTS = {
     ),
     "loose": (
         "Hardly any customer leaves in this history: how fast they do ({names}) is weakly known, see the models.",
-        "Kaum ein Kunde geht in dieser Historie verloren: Wie schnell ({names}), ist nur schwach bestimmt, siehe Modelle.",
+        "Kaum ein Kunde geht in dieser Historie verloren: Wie schnell ({names}), ist schwach bestimmt, siehe Modelle.",
     ),
     "all_or_nothing": (
-        "Drop-out is all or nothing (a + b = {sum} is below 1): forecasts for one-time buyers rest on few who came back.",
+        "Drop-out is all or nothing (a + b = {sum} is below 1): forecasts for one-time buyers rest on the few who came "
+        "back.",
         "Abwanderung ist alles oder nichts (a + b = {sum} liegt unter 1): Prognosen für Einmalkäufer ruhen auf den "
         "wenigen, die wiederkamen.",
     ),
     "related": (
-        "How often customers buy and how much they spend are related (Spearman {rho}, {low} to {high}); the spend model "
-        "assumes they are not.",
-        "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); das Modell der Bestellwerte "
-        "nimmt an, sie täten es nicht.",
+        "How often customers buy and how much they spend are related (Spearman {rho}, {low} to {high}); the spend "
+        "model assumes they are not.",
+        "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); das Modell der "
+        "Bestellwerte nimmt an, sie täten es nicht.",
     ),
     "by_class": (
-        "How often customers buy and how much they spend are related (Spearman {rho}, {low} to {high}); order values are "
-        "therefore estimated by class of frequency.",
+        "How often customers buy and how much they spend are related (Spearman {rho}, {low} to {high}); order values "
+        "are therefore estimated by class of frequency.",
         "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); Bestellwerte werden daher "
         "je Klasse der Häufigkeit geschätzt.",
     ),
     "no_mean": (
-        "The spend model has no mean (q = {q} is not above 1): values of customers without repeat purchases cannot be given.",
-        "Das Modell der Bestellwerte hat keinen Mittelwert (q = {q} liegt nicht über 1): Für Kunden ohne Wiederkauf gibt "
-        "es keinen Wert.",
+        "The spend model has no mean (q = {q} is not above 1): values of customers without repeat purchases cannot "
+        "be given.",
+        "Das Modell der Bestellwerte hat keinen Mittelwert (q = {q} liegt nicht über 1): Für Kunden ohne Wiederkauf "
+        "gibt es keinen Wert.",
     ),
     "negative": (
         "{n} customers' repeat purchases net to less than nothing; they count as worth nothing.",

@@ -103,7 +103,8 @@ def check_orders(orders: ir.Table, as_of: date) -> None:
         faults.append(f"net_revenue is missing in {found['unpriced']} rows")
     if found.get("currencies", 1) > 1:
         faults.append(
-            f"{found['currencies']} currencies are mixed ({found['one']}, {found['two']}, ...); convert in sources/orders.sql"
+            f"{found['currencies']} currencies are mixed ({found['one']}, {found['two']}, ...); convert them in "
+            "sources/orders.sql"
         )
     if faults:
         raise WaageError("orders: " + "; ".join(faults))

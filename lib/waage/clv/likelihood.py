@@ -97,8 +97,8 @@ def scaled_integral(power, other_power, near, far, length) -> tuple[np.ndarray, 
     """Nodes of the integral of (near + t)^-power (far + t)^-other_power over t from 0 to `length`.
 
     Returns the nodes t, log(1 + t / near), log(1 + t / far) and the terms, shape (24, n); the integral is
-    near^-power far^-other_power times the sum of terms over the first axis. Gauss-Legendre in the logarithm of time, cut where the
-    integrand has fallen to e^-40: the integrand is analytic in a strip about that path, relative error below 1e-10.
+    near^-power far^-other_power times the sum of terms over the first axis. Gauss-Legendre in the logarithm of time,
+    cut where the integrand has fallen to e^-40: it is analytic in a strip about that path, relative error below 1e-10.
     """
     # Where the integrand has died: (near + t)^-power alone, and the other factor only helps.
     with np.errstate(over="ignore"):

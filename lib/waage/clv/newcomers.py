@@ -70,8 +70,8 @@ def newcomer_value(
     Returns
     -------
     DataFrame
-        group ("all" last), n, own_model, first_margin, later_orders (expected, discounted, within clv_years), order_value,
-        value, low, high (interval at the terms' level). Value is margin per customer won, before the cost of
+        group ("all" last), n, own_model, first_margin, later_orders (expected, discounted, within clv_years),
+        order_value, value, low, high (interval at the terms' level). Value is margin per customer won, before the cost of
         winning: what may be spent on it at most.
 
     Notes

@@ -31,10 +31,14 @@ class ForecastError:
         Typical log(actual / forecast), lasting biases included.
     n : int
         Past forecasts it rests on, beside `PRIOR_TESTS` that a judgement counts for.
+    drift : float
+        Mean log(actual / forecast), shrunken by n / (n + 1): what of the past error is expected again, if a lasting and
+        a passing error are taken to be equally likely. Half of a single miss, nearly all of many in one direction.
     """
 
     scale: float = PRIOR_ERROR
     n: int = 0
+    drift: float = 0.0
 
     def factors(self, uniform: np.ndarray) -> np.ndarray:
         """Turn uniform numbers into factors on a total: t-distributed on the log scale, wider with few forecasts."""
@@ -68,7 +72,8 @@ def past_error(
         raise WaageError("past_error needs positive totals")
     beyond = np.maximum(np.log(actual / forecast) ** 2 - np.asarray(chance, dtype=float) ** 2, 0.0)
     n = len(actual)
-    return ForecastError(float(np.sqrt((PRIOR_TESTS * PRIOR_ERROR**2 + beyond.sum()) / (PRIOR_TESTS + n))), n)
+    scale = float(np.sqrt((PRIOR_TESTS * PRIOR_ERROR**2 + beyond.sum()) / (PRIOR_TESTS + n)))
+    return ForecastError(scale, n, float(np.log(actual / forecast).sum() / (n + 1)))
 
 
 def value_cells(customers: pd.DataFrame | ir.Table, by: str | None = None) -> pd.DataFrame:
@@ -187,6 +192,7 @@ def order_total(
     days: int,
     *,
     error: ForecastError | None = None,
+    corrected: bool = False,
     level: float = 0.95,
     draws: int = 400,
     parameter_draws: int = 100,
@@ -194,7 +200,8 @@ def order_total(
 ) -> dict[str, float]:
     """Return the expected orders of all customers in `days` and the interval of their total: value, low, high.
 
-    Chance by exact draws, the parameters by the expectation under drawn ones, the calendar by `error`.
+    Chance by exact draws, the parameters by the expectation under drawn ones, the calendar by `error`; `corrected`
+    moves all three by its drift.
     """
     rng = np.random.default_rng(seed)
     x, recency, T = (histories[name].to_numpy(dtype=float) for name in KEYS)
@@ -213,7 +220,8 @@ def order_total(
     if error is not None:
         total = total * error.factors(rng.random(len(total)))
     low, high = np.quantile(total, [(1 - level) / 2, (1 + level) / 2])
-    return {"value": value, "low": float(max(low, 0.0)), "high": float(high)}
+    again = float(np.exp(error.drift)) if corrected and error is not None else 1.0
+    return {"value": again * value, "low": float(again * max(low, 0.0)), "high": float(again * high)}
 
 
 def _parameter_ratios(part, money, scores: Scores, purchase_params, spend_params, rng) -> dict[str, np.ndarray]:

@@ -35,7 +35,9 @@ def churn_list(values: pd.DataFrame | ir.Table, top: int = 100, lowest_p: float 
         person_id, value_endangered, p_alive, clv, value_if_active, expected_order_value; the highest first.
     """
     table = _ibis(values)
-    table = table.filter((table.value_endangered > 0) & (table.p_alive >= lowest_p)).mutate(value_if_active=table.clv + table.value_endangered)
+    table = table.filter((table.value_endangered > 0) & (table.p_alive >= lowest_p)).mutate(
+        value_if_active=table.clv + table.value_endangered
+    )
     columns = ["person_id", "value_endangered", "p_alive", "clv", "value_if_active", "expected_order_value"]
     return table.order_by(ibis.desc("value_endangered"), "person_id").limit(top).select(columns).execute()
 
@@ -111,6 +113,7 @@ def outlook(
     *,
     weeks: Sequence[int] = (13, 26, 52),
     error: ForecastError | None = None,
+    corrected: bool = True,
     plan: Mapping[int, float] | None = None,
     new_per_week: float = 0.0,
     first_value: float = 0.0,
@@ -127,6 +130,8 @@ def outlook(
     weeks : sequence of int
     error : ForecastError, optional
         Of past totals; without it intervals hold chance and parameters alone.
+    corrected : bool
+        Whether the drift of past errors is taken into account: sums of customers' values are not.
     plan : mapping of int to float, optional
         Planned revenue (the money of `monetary`) of the first so many weeks.
     new_per_week, first_value : float
@@ -147,17 +152,17 @@ def outlook(
     rows = []
     for count in weeks:
         days = 7 * count
-        total = order_total(customers, purchases, days, error=error, level=level, seed=seed)
+        total = order_total(customers, purchases, days, error=error, corrected=corrected, level=level, seed=seed)
         orders = n * purchases.expected_orders(days, *history)
-        revenue = float(orders @ each)
+        again = total["value"] / max(float(orders.sum()), 1e-12)
+        revenue = again * float(orders @ each)
         ages = days - 7 * (np.arange(count) + 0.5)
         zeros = np.zeros(count)
-        again = float(purchases.expected_orders(ages, zeros, zeros, zeros).sum()) * new_per_week
-        new_orders = new_per_week * count + again
-        usual = revenue / max(float(orders.sum()), 1e-12)
-        new_revenue = new_per_week * count * first_value + again * usual
+        back = float(purchases.expected_orders(ages, zeros, zeros, zeros).sum()) * new_per_week * again
+        new_orders = new_per_week * count + back
+        new_revenue = new_per_week * count * first_value + back * revenue / max(total["value"], 1e-12)
         # Chance in the values of single orders widens the relative interval of their sum.
-        noise = np.sqrt(float(orders @ each**2) / spend.params["p"]) / max(revenue, 1e-12)
+        noise = again * np.sqrt(float(orders @ each**2) / spend.params["p"]) / max(revenue, 1e-12)
         ends = []
         for end in (total["low"], total["high"]):
             apart = np.log(max(end, 1e-9) / max(total["value"], 1e-9))

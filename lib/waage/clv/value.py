@@ -97,8 +97,9 @@ class Scores:
     ----------
     table : DataFrame
         One row a unique history: frequency, recency, T, n; p_alive, p_order_90d, days_to_order (NaN: more likely
-        never), expected_orders; orders_12m and orders_clv (discounted); if there were draws low, high (bounds of clv before margin, per unit + frequency monetary), low_orders, high_orders (discounted
-        orders there), variance (of what low and high are bounds of), variance_orders (of the orders in the horizon).
+        never), expected_orders; orders_12m and orders_clv (discounted); and if there were draws low, high (bounds of
+        clv before margin, per spend_unit + frequency monetary), low_orders, high_orders (discounted orders there),
+        variance (of what low and high are bounds of), variance_orders (of the orders in the horizon).
     terms : Terms
     purchases, spend : PurchaseModel, SpendModel
     """
@@ -110,7 +111,7 @@ class Scores:
 
     @property
     def spend_table(self) -> pd.DataFrame:
-        """By frequency: spend_unit and spend_pull; the expected value of an order is pull (unit + frequency monetary)."""
+        """By frequency spend_unit and spend_pull: an order is expected to be worth pull (unit + frequency monetary)."""
         x = np.unique(self.table["frequency"].to_numpy())
         p, q, unit = self.spend.split(self.spend.params, x)
         return pd.DataFrame({"frequency": x, "spend_unit": unit, "spend_pull": p / (p * x + q - 1)})

@@ -17,13 +17,17 @@ from waage.clv import (
     customer_value,
     first_purchases,
     fit_calendar,
+    fit_models,
     fit_purchases,
+    forecast_check,
+    forecast_sentence,
     newcomer_list,
     newcomer_value,
     outlook,
     plot_cumulative,
     plot_totals,
     plot_year,
+    return_rates,
     score_histories,
     value_cells,
     value_totals,
@@ -212,7 +216,32 @@ def test_maps_and_totals_are_drawn(mbg, pareto, sample, scores, plt):
     year = {"forecast": 41.2e6, "came": 40.1e6, "next": 43e6, "next_low": 39e6, "next_high": 47e6}
     ax = plot_year(year, language="de")
     assert [patch.get_height() for patch in ax.patches] == [41.2e6, 40.1e6, 43e6]
-    assert ax.get_xticklabels()[1].get_text() == "Gekommen,\nletztes Jahr"
+    assert ax.get_xticklabels()[1].get_text() == "Gekommen,\nletzte 52 Wochen"
+
+
+def test_the_first_screen_says_what_was_forecast_and_what_came(sample, mbg, spend):
+    money = sample.assign(holdout_revenue=30.0)
+    check = forecast_check((money, mbg, spend), (money, mbg, spend), weeks=39, error=ForecastError(0.1, 1, 0.1))
+    assert check["came"] == 30 * 2357 and check["next"] == pytest.approx(np.exp(0.1) * check["forecast"])
+    assert check["next_low"] < check["next"] < check["next_high"]
+    sentence = forecast_sentence(check, "USD")
+    assert sentence.startswith("The forecast for the last 39 weeks was $") and "$70.7k came" in sentence
+    assert "gekommen sind 70,7" in forecast_sentence(check, "EUR", "de")
+
+
+def test_return_rates_are_shrunken(orders):
+    booked = orders.mutate(
+        status="shipped", revenue=ibis._.net_revenue,
+        net_revenue=ibis.ifelse(ibis._.person_id < "0500", 0.0, ibis._.net_revenue),
+    )  # fmt: skip
+    rates = return_rates(booked, CUT.date()).execute().set_index("person_id")["return_rate"]
+    assert rates.between(0, 1).all() and rates[rates.index < "0500"].min() > rates[rates.index >= "0500"].max()
+
+
+def test_models_that_cannot_be_fitted_are_left_out(sample):
+    assert list(fit_models(sample, time_unit="weeks")) == ["mbg", "pareto", "bg"]
+    with pytest.raises(Refusal, match="customers bought again"):
+        fit_models(sample.head(5))
 
 
 def test_bad_histories_are_refused_one_by_one(sample):

@@ -14,8 +14,8 @@ from waage.clv.backtest import (
 from waage.clv.baselines import baselines
 from waage.clv.calendar import Calendar, fit_calendar
 from waage.clv.cautions import cautions, within_chance
-from waage.clv.choice import choose_model, verdict
-from waage.clv.histories import check_orders, unique_histories, whole_weeks
+from waage.clv.choice import choose_model, fit_models, verdict
+from waage.clv.histories import check_orders, return_rates, unique_histories, whole_weeks
 from waage.clv.newcomers import first_purchases, newcomer_value
 from waage.clv.plots import (
     plot_calibration,
@@ -30,7 +30,7 @@ from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.clv.spend import SpendModel, fit_spend
 from waage.clv.totals import ForecastError, order_total, past_error, value_cells, value_totals
 from waage.clv.tracking import alive_path, cumulative_orders
-from waage.clv.uses import budget_table, churn_list, newcomer_list, outlook
+from waage.clv.uses import budget_table, churn_list, forecast_check, forecast_sentence, newcomer_list, outlook
 from waage.clv.value import Scores, Terms, customer_value, score_histories, value_concentration, value_table
 
 __all__ = [
@@ -54,8 +54,11 @@ __all__ = [
     "error_of",
     "first_purchases",
     "fit_calendar",
+    "fit_models",
     "fit_purchases",
     "fit_spend",
+    "forecast_check",
+    "forecast_sentence",
     "holdout_by_group",
     "newcomer_list",
     "newcomer_value",
@@ -72,6 +75,7 @@ __all__ = [
     "plot_value_concentration",
     "plot_year",
     "predictive_check",
+    "return_rates",
     "rolling_backtest",
     "score_histories",
     "top_share",

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from waage.clv.purchases import PurchaseModel
+from waage.clv.calendar import Calendar
+from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.errors import Refusal, WaageError
 from waage.style import label, number
 
@@ -35,6 +36,33 @@ _TEXTS = {
     ),
     "rule": (".", "."),
 }
+
+
+def fit_models(
+    histories: pd.DataFrame,
+    kinds: Sequence[str] = ("mbg", "pareto", "bg"),
+    time_unit: str = "days",
+    calendars: Sequence[Calendar | None] = (None,),
+) -> dict[str, PurchaseModel]:
+    """Fit several purchase models, with and without a calendar; one without an optimum is left out.
+
+    Raises
+    ------
+    WaageError
+        When none can be fitted, or histories are broken: the first one's reason.
+    """
+    fitted, reason = {}, None
+    for calendar in calendars:
+        for kind in kinds:
+            try:
+                model = fit_purchases(histories, kind, time_unit, calendar=calendar)
+            except WaageError as error:
+                reason = reason or error
+                continue
+            fitted[model.name] = model
+    if not fitted:
+        raise reason or WaageError("kinds: none given; fit at least one")
+    return fitted
 
 
 def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.DataFrame:

@@ -110,6 +110,33 @@ def check_orders(orders: ir.Table, as_of: date) -> None:
         raise WaageError("orders: " + "; ".join(faults))
 
 
+def return_rates(orders: ir.Table, as_of: date, weight: float = 5.0) -> ir.Table:
+    """Return how often a customer sends goods back, as a lazy expression.
+
+    Parameters
+    ----------
+    orders : ibis table
+        As `waage.history.customer_orders` returns them, with returns booked.
+    as_of : date
+        Last day looked at.
+    weight : float
+        Orders of the average customer that are added to everybody's own. A judgement.
+
+    Returns
+    -------
+    ibis table
+        person_id, return_rate (0 to 1): orders with a return by all orders that were not cancelled, shrunken to the
+        share of all.
+    """
+    kept = orders.filter(
+        orders.person_id.notnull() & (orders.day <= as_of) & (orders.status.fill_null("") != "cancelled")
+    )
+    back = (kept.net_revenue < kept.revenue).cast("float64")
+    share = float(kept.aggregate(share=back.mean()).execute()["share"].fillna(0.0).iloc[0])
+    table = kept.group_by("person_id").agg(own=back.sum(), n=kept.count())
+    return table.select("person_id", return_rate=(table.own + weight * share) / (table.n + weight))
+
+
 def _ascending(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> bool:
     """Return whether rows are sorted by the three columns and none repeats: then there is nothing to count."""
     steps = [np.diff(column) for column in (first, second, third)]

@@ -71,8 +71,8 @@ def newcomer_value(
     -------
     DataFrame
         group ("all" last), n, own_model, first_margin, later_orders (expected, discounted, within clv_years),
-        order_value, value, low, high (interval at the terms' level). Value is margin per customer won, before the cost of
-        winning: what may be spent on it at most.
+        order_value, value, low, high (interval at the terms' level). Value is margin per customer won, before the cost
+        of winning: what may be spent on it at most.
 
     Notes
     -----

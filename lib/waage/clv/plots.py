@@ -26,9 +26,9 @@ TEXTS = {
         "recency": "Days from the first to the last purchase",
         "seen": "Customers first seen {T} days ago",
         "purchase": "Purchase",
-        "forecast_last": "Forecast,\nlast year",
-        "came_last": "Came,\nlast year",
-        "forecast_next": "Forecast,\nnext year",
+        "forecast_last": "Forecast,\nlast {weeks} weeks",
+        "came_last": "Came,\nlast {weeks} weeks",
+        "forecast_next": "Forecast,\nnext {weeks} weeks",
         "year": "Net revenue of known customers",
         "clv": "Customer lifetime value",
         "value_12m": "Value in 12 months",
@@ -51,9 +51,9 @@ TEXTS = {
         "recency": "Tage vom ersten bis zum letzten Kauf",
         "seen": "Kunden, zuerst gesehen vor {T} Tagen",
         "purchase": "Kauf",
-        "forecast_last": "Prognose,\nletztes Jahr",
-        "came_last": "Gekommen,\nletztes Jahr",
-        "forecast_next": "Prognose,\nnächstes Jahr",
+        "forecast_last": "Prognose,\nletzte {weeks} Wochen",
+        "came_last": "Gekommen,\nletzte {weeks} Wochen",
+        "forecast_next": "Prognose,\nnächste {weeks} Wochen",
         "year": "Umsatz nach Retouren der bekannten Kunden",
         "clv": "Kundenwert",
         "value_12m": "Wert in 12 Monaten",
@@ -231,12 +231,12 @@ def plot_customer(model, purchase_days, until, ax=None, *, language: str = "en")
 
 
 def plot_year(year: dict[str, float], ax=None, *, currency: str = "EUR", language: str = "en"):
-    """Draw last year's forecast, what came, and next year's forecast with its band.
+    """Draw the forecast for the last weeks, what came, and the forecast for the next ones with its band.
 
     Parameters
     ----------
     year : dict
-        forecast, came, next, next_low, next_high; optionally forecast_low, forecast_high.
+        From `forecast_check`: weeks, forecast, came, next, next_low, next_high; optionally forecast_low and _high.
     ax : Axes, optional
     currency, language : str
     """
@@ -251,7 +251,8 @@ def plot_year(year: dict[str, float], ax=None, *, currency: str = "EUR", languag
             ax.vlines(place, year[f"{name}_low"], year[f"{name}_high"], color=INK, linewidth=2)
     for place, height in enumerate(heights):
         ax.annotate(compact(height, currency, language), (place, 0.02 * max(heights)), ha="center", color="white")
-    ax.set_xticks(range(3), [texts[name] for name in ("forecast_last", "came_last", "forecast_next")])
+    names = ("forecast_last", "came_last", "forecast_next")
+    ax.set_xticks(range(3), [texts[name].format(weeks=year.get("weeks", 52)) for name in names])
     ax.set_ylim(bottom=0)
     axis_money(ax.yaxis, currency, language)
     ax.set_ylabel(texts["year"])

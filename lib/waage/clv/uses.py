@@ -12,6 +12,7 @@ from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
 from waage.clv.totals import ForecastError, order_total
 from waage.errors import WaageError
+from waage.style import compact
 
 
 def churn_list(values: pd.DataFrame | ir.Table, top: int = 100, lowest_p: float = 0.05) -> pd.DataFrame:
@@ -185,6 +186,55 @@ def outlook(
             }
         )
     return pd.DataFrame(rows)
+
+
+def forecast_check(
+    before: tuple[pd.DataFrame, PurchaseModel, SpendModel],
+    now: tuple[pd.DataFrame, PurchaseModel, SpendModel],
+    *,
+    weeks: int,
+    error: ForecastError | None = None,
+    level: float = 0.8,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Hold the forecast for the last `weeks` against what came, and give the one for the next `weeks`.
+
+    Parameters
+    ----------
+    before : customers, purchase model, spend model
+        As of `weeks` ago; customers with holdout_revenue, what they brought since.
+    now : customers, purchase model, spend model
+    weeks : int
+    error : ForecastError, optional
+        Of past totals: widens the band, and its drift moves the next forecast.
+    level, seed : float, int
+
+    Returns
+    -------
+    dict
+        weeks, forecast, forecast_low, forecast_high, came, next, next_low, next_high: revenue of the customers known
+        when the forecast was made.
+    """
+    options = {"weeks": [weeks], "level": level, "seed": seed}
+    # The drift was learned from the last weeks, so it cannot be credited to the forecast for them.
+    last = outlook(*before, error=ForecastError(), corrected=False, **options).iloc[0]
+    ahead = outlook(*now, error=error, **options).iloc[0]
+    result = {"weeks": weeks, "came": float(before[0]["holdout_revenue"].astype(float).sum())}
+    for name, row in (("forecast", last), ("next", ahead)):
+        result |= {f"{name}{end}": float(row[f"revenue{end}"]) for end in ("", "_low", "_high")}
+    return result
+
+
+def forecast_sentence(check: dict[str, float], currency: str = "EUR", language: str = "en") -> str:
+    """Say in one sentence what was forecast, what came and what is expected."""
+    amounts = {name: compact(check[name], currency, language) for name in check if name != "weeks"}
+    text = (
+        "The forecast for the last {weeks} weeks was {forecast}, {came} came; for the next {weeks} weeks {next} are expected "
+        "({next_low} to {next_high}) from the customers known today.",
+        "Für die letzten {weeks} Wochen waren {forecast} vorhergesagt, gekommen sind {came}; für die nächsten {weeks} Wochen "
+        "werden von den heute bekannten Kunden {next} erwartet ({next_low} bis {next_high}).",
+    )[("en", "de").index(language)]
+    return text.format(weeks=check["weeks"], **amounts)
 
 
 def _ibis(table: pd.DataFrame | ir.Table) -> ir.Table:

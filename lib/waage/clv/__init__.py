@@ -15,7 +15,7 @@ from waage.clv.baselines import baselines
 from waage.clv.calendar import Calendar, fit_calendar
 from waage.clv.cautions import cautions, within_chance
 from waage.clv.choice import choose_model, fit_models, verdict
-from waage.clv.histories import check_orders, return_rates, unique_histories, whole_weeks
+from waage.clv.histories import check_orders, histories_from, return_rates, unique_histories, whole_weeks
 from waage.clv.newcomers import first_purchases, newcomer_value
 from waage.clv.plots import (
     plot_calibration,
@@ -27,6 +27,7 @@ from waage.clv.plots import (
     plot_year,
 )
 from waage.clv.purchases import PurchaseModel, fit_purchases
+from waage.clv.sentences import backtest_table, readable, truth_sentence, value_sentence
 from waage.clv.spend import SpendModel, fit_spend
 from waage.clv.totals import ForecastError, order_total, past_error, value_cells, value_totals
 from waage.clv.tracking import alive_path, cumulative_orders
@@ -43,6 +44,7 @@ __all__ = [
     "alive_path",
     "backtest",
     "backtest_revenue",
+    "backtest_table",
     "baselines",
     "budget_table",
     "cautions",
@@ -59,6 +61,7 @@ __all__ = [
     "fit_spend",
     "forecast_check",
     "forecast_sentence",
+    "histories_from",
     "holdout_by_group",
     "newcomer_list",
     "newcomer_value",
@@ -75,13 +78,16 @@ __all__ = [
     "plot_value_concentration",
     "plot_year",
     "predictive_check",
+    "readable",
     "return_rates",
     "rolling_backtest",
     "score_histories",
     "top_share",
+    "truth_sentence",
     "unique_histories",
     "value_cells",
     "value_concentration",
+    "value_sentence",
     "value_table",
     "value_totals",
     "verdict",

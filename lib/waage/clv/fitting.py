@@ -17,8 +17,7 @@ from waage.errors import WaageError
 # an optimum is accepted though the optimiser complained. A judgement: at the default tolerance it is 1e-7.
 GRADIENT_TOLERANCE = 1e-5
 
-#: Unique histories above which our own fitter takes over from lifetimes, whose time and memory grow with them; for
-#: Pareto/NBD, which lifetimes searches without a gradient, a tenth of it.
+#: Unique histories above which our own fitter takes over from lifetimes, whose time and memory grow with them.
 LIFETIMES_UP_TO = 20_000
 
 _FITTERS = {
@@ -70,7 +69,8 @@ def maximise(model: str, columns: tuple, fitter: str = "auto") -> Optimum:
         (and a fourth column, the group of a row, where v differs between groups).
     fitter : {"auto", "lifetimes", "own"}
         Who finds the optimum: lifetimes, or our own likelihoods with analytic gradients, which need a tenth of
-        the time and give the same numbers. "auto" is lifetimes up to `LIFETIMES_UP_TO` rows (Pareto/NBD: a tenth).
+        the time and give the same numbers. "auto" is lifetimes up to `LIFETIMES_UP_TO` rows, and never for
+        Pareto/NBD, which it searches from random starts without a gradient: minutes on a flat ridge.
 
     Raises
     ------
@@ -89,8 +89,8 @@ def maximise(model: str, columns: tuple, fitter: str = "auto") -> Optimum:
     names = _names(model, groups)
     objective = _objective(model, columns)
     if fitter == "auto":
-        most = LIFETIMES_UP_TO // 10 if model == "pareto" else LIFETIMES_UP_TO
-        fitter = "lifetimes" if len(columns[0]) <= most else "own"
+        small = len(columns[0]) <= LIFETIMES_UP_TO and model != "pareto"
+        fitter = "lifetimes" if small else "own"
     point, convergence = None, ""
     with np.errstate(all="ignore"):
         if fitter == "lifetimes" and groups == 1:

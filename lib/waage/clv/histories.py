@@ -1,5 +1,6 @@
 """What a purchase history is: checks, unique histories with counts, and the one declared approximation."""
 
+from collections.abc import Callable
 from datetime import date
 
 import ibis.expr.types as ir
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from waage.errors import WaageError
+from waage.history import known_on, purchase_histories
 
 KEYS = ["frequency", "recency", "T"]
 
@@ -108,6 +110,27 @@ def check_orders(orders: ir.Table, as_of: date) -> None:
         )
     if faults:
         raise WaageError("orders: " + "; ".join(faults))
+
+
+def histories_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -> Callable[[date, date], pd.DataFrame]:
+    """Return the function that gives histories as they were known on a day, for `rolling_backtest`.
+
+    Parameters
+    ----------
+    orders, returns, time_zone
+        As `waage.history.known_on` takes them.
+
+    Returns
+    -------
+    callable
+        From a cut and the end of its window to a DataFrame as `waage.history.purchase_histories` makes it, by person.
+    """
+
+    def at(cut: date, end: date) -> pd.DataFrame:
+        known = known_on(orders, returns, cut, time_zone)
+        return purchase_histories(orders, cut, end, known).order_by("person_id").execute()
+
+    return at
 
 
 def return_rates(orders: ir.Table, as_of: date, weight: float = 5.0) -> ir.Table:

@@ -11,6 +11,7 @@ from waage.clv.histories import KEYS
 from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.clv.value import FOREVER, Terms, month_ends
 from waage.errors import Refusal, WaageError
+from waage.privacy import mask_small
 
 
 def first_purchases(orders: ir.Table, until: date) -> ir.Table:
@@ -50,6 +51,7 @@ def newcomer_value(
     by: str | None = None,
     draws: int = 200,
     min_repeaters: int = 100,
+    min_cell: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Value a customer who has yet to buy for the first time: the first order's margin and all that follows.
@@ -64,15 +66,17 @@ def newcomer_value(
     by : str, optional
         Acquisition channel or cohort; each group with at least `min_repeaters` repeaters gets a model of its own, the
         others share the one of all.
+    min_cell : int
+        Groups of fewer customers are hidden.
     draws, seed : int
         For the interval of the mean: parameters, first values and order values.
 
     Returns
     -------
     DataFrame
-        group ("all" last), n, own_model, first_margin, later_orders (expected, discounted, within clv_years),
-        order_value, value, low, high (interval at the terms' level). Value is margin per customer won, before the cost
-        of winning: what may be spent on it at most.
+        group ("all" last), customers, own_model, first_margin, later_orders (expected, discounted, within clv_years),
+        order_value, value, value_low, value_high (interval at the terms' level). Value is margin per customer won,
+        before the cost of winning: what may be spent on it at most.
 
     Notes
     -----
@@ -92,7 +96,7 @@ def newcomer_value(
         model = purchases
         if own:
             try:
-                options = {"calendar": purchases.calendar, "min_repeaters": min_repeaters}
+                options = {"calendar": purchases.calendar, "min_repeaters": min_repeaters, "fitter": "own"}
                 model = fit_purchases(part, purchases.model, purchases.time_unit, **options)
             except Refusal:
                 own = False
@@ -114,8 +118,9 @@ def newcomer_value(
         low, high = np.quantile(drawn, [(1 - terms.level) / 2, (1 + terms.level) / 2])
         value = first_margin + later * profit
         rows.append((name, len(part), own, first_margin, later, each, value, float(low), float(high)))
-    columns = ["group", "n", "own_model", "first_margin", "later_orders", "order_value", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    figures = ["first_margin", "later_orders", "order_value", "value", "value_low", "value_high"]
+    table = pd.DataFrame(rows, columns=["group", "customers", "own_model", *figures])
+    return mask_small(table, "customers", *figures, min_cell=min_cell)
 
 
 def _later(model: PurchaseModel, terms: Terms, draws: int, rng) -> tuple[float, np.ndarray]:

@@ -12,6 +12,7 @@ from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
 from waage.clv.totals import ForecastError, order_total
 from waage.errors import WaageError
+from waage.privacy import mask_small
 from waage.style import compact
 
 
@@ -61,7 +62,12 @@ def newcomer_list(
 
 
 def budget_table(
-    values: pd.DataFrame | ir.Table, by: str, totals: pd.DataFrame | None = None, *, newest_days: int = 90
+    values: pd.DataFrame | ir.Table,
+    by: str,
+    totals: pd.DataFrame | None = None,
+    *,
+    newest_days: int = 90,
+    min_cell: int = 0,
 ) -> pd.DataFrame:
     """Sum up values by group (segment, type): what there is to gain, to lose and to keep.
 
@@ -73,6 +79,9 @@ def budget_table(
         Customers without a group are "–".
     totals : DataFrame, optional
         As `value_totals` returns them for the same groups: gives the interval of clv.
+    newest_days : int
+    min_cell : int
+        Groups of fewer customers are hidden, as `waage.privacy.mask_small` does it.
 
     Returns
     -------
@@ -104,7 +113,8 @@ def budget_table(
             frame[name] = frame["group"].map(ends[end])
     columns = ["group", "customers", "active", "value_12m", "clv", "clv_low", "clv_high", "clv_share"]
     frame = frame.sort_values(["clv", "group"], ascending=[False, True], ignore_index=True)
-    return frame[[*columns, "clv_per_customer", "endangered", "newcomers"]]
+    frame = frame[[*columns, "clv_per_customer", "endangered", "newcomers"]]
+    return mask_small(frame, "customers", *frame.columns[2:], min_cell=min_cell)
 
 
 def outlook(
@@ -229,10 +239,10 @@ def forecast_sentence(check: dict[str, float], currency: str = "EUR", language: 
     """Say in one sentence what was forecast, what came and what is expected."""
     amounts = {name: compact(check[name], currency, language) for name in check if name != "weeks"}
     text = (
-        "The forecast for the last {weeks} weeks was {forecast}, {came} came; for the next {weeks} weeks {next} are expected "
-        "({next_low} to {next_high}) from the customers known today.",
-        "Für die letzten {weeks} Wochen waren {forecast} vorhergesagt, gekommen sind {came}; für die nächsten {weeks} Wochen "
-        "werden von den heute bekannten Kunden {next} erwartet ({next_low} bis {next_high}).",
+        "The forecast for the last {weeks} weeks was {forecast}, {came} came; for the next {weeks} weeks {next} are "
+        "expected ({next_low} to {next_high}) from the customers known today.",
+        "Für die letzten {weeks} Wochen waren {forecast} vorhergesagt, gekommen sind {came}; für die nächsten {weeks} "
+        "Wochen werden von den heute bekannten Kunden {next} erwartet ({next_low} bis {next_high}).",
     )[("en", "de").index(language)]
     return text.format(weeks=check["weeks"], **amounts)
 

@@ -151,7 +151,10 @@ def rolling_backtest(
         if fitted:
             options = {"holdout_days": holdout_days, "seed": seed, "draws": draws, "window": origin.isoformat()}
             parts.append(backtest(customers, customers, fitted, **options))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    if not parts:
+        # Typed, so that a table put together with it stays one of numbers.
+        return pd.DataFrame({name: pd.Series(dtype="str" if name in COLUMNS[:3] else "float64") for name in COLUMNS})
+    return pd.concat(parts, ignore_index=True)
 
 
 def origins(first: date, last: date, holdout_days: int, step_days: int, shortest_days: int = 91) -> list[date]:
@@ -168,7 +171,7 @@ def origins(first: date, last: date, holdout_days: int, step_days: int, shortest
 
 def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none."""
-    mine = tested[tested["model"] == model]
+    mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     if not len(mine):
         return ForecastError()
     table = mine.pivot(index="window", columns="metric", values="value")

@@ -70,8 +70,8 @@ def truth_sentence(
     both = own.join(future.set_index("person_id")["known_orders"]).fillna(0).astype(float)
     really, expected = (style.number(both[name].sum(), language) for name in ("known_orders", "expected_orders"))
     text = (
-        "In the 52 weeks after the end the same persons really placed {really} orders; expected were {expected} purchase "
-        "days in {months} months. By person the two have a Spearman correlation of {rho}.",
+        "In the 52 weeks after the end the same persons really placed {really} orders; expected were {expected} "
+        "purchase days in {months} months. By person the two have a Spearman correlation of {rho}.",
         "In den 52 Wochen danach haben dieselben Personen {really} Bestellungen aufgegeben; erwartet waren {expected} "
         "Kauftage in {months} Monaten. Je Person korrelieren beide mit {rho} (Spearman).",
     )[("en", "de").index(language)]

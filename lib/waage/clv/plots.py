@@ -207,6 +207,7 @@ def plot_history_map(
     image = ax.pcolormesh(frequency, recency, grid, cmap=colours, vmin=0, vmax=top, shading="nearest")
     ax.figure.colorbar(image, ax=ax, label=texts[value].format(days=days))
     ax.grid(False)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel(texts["repeat"])
     ax.set_ylabel(texts["recency"])
     ax.set_title(texts["seen"].format(T=T))

@@ -181,6 +181,8 @@ def value_totals(
             drawn = value * moved[measure][pick] + spread * chance
             if error is not None:
                 drawn = drawn * error.factors(calendar)
+            if measure == "expected_orders" or not terms.return_cost:
+                drawn = np.maximum(drawn, 0.0)  # a small group's chance is not quite normal
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
             rows.append((name, measure, int(n[mine].sum()), value, float(low), float(high), float(level)))
     return pd.DataFrame(rows, columns=["group", "measure", "n", "value", "low", "high", "level"])

@@ -72,7 +72,8 @@ def backtest(
         bias_pct (100 (total / actual - 1)) with the interval from chance and parameters, total_calendar; actual_total;
         mae, rmse (purchase days per customer); spearman; gini (normalised: 1 ranks like the outcome, 0 like chance);
         top_decile (share of holdout purchases in the top predicted tenth, ties shared); coverage_80, coverage_95
-        (share of customers inside their highest-mass sets of counts; above nominal, as counts are whole numbers);
+        (share of customers inside their highest-mass sets of counts) beside mass_80, mass_95 (what these sets hold if
+        the model is right: above nominal, as counts are whole numbers);
         pit_deviation (largest deviation of a tenth of the randomised PIT from 0.1); log_score (mean log probability of
         what happened). What is not defined, such as the rank correlation of a constant, is NaN.
 
@@ -197,27 +198,28 @@ def predictive_check(
     Returns
     -------
     metrics : dict
-        coverage_80, coverage_95, pit_deviation, log_score, as in `backtest`.
+        coverage_80, coverage_95, mass_80, mass_95, pit_deviation, log_score, as in `backtest`.
     pit : ndarray
         Randomised probability integral transforms, uniform if the distributions are right.
     """
     history = [histories[name].to_numpy(dtype=float) for name in KEYS]
     actual = np.asarray(actual, dtype=float)
-    inside, pit, score = np.zeros(2), np.empty(len(actual)), 0.0
+    inside, mass, pit, score = np.zeros(2), np.zeros(2), np.empty(len(actual)), 0.0
     for number, seeds in enumerate(np.random.SeedSequence(seed).spawn(-(-len(actual) // chunk))):
         rows, rng = slice(number * chunk, (number + 1) * chunk), np.random.default_rng(seeds)
         drawn = model.draw_orders(
             holdout_days, *(column[rows] for column in history), draws=draws, rng=rng, with_parameters=False
         )
-        inside += highest_mass(drawn, actual[rows], (0.8, 0.95)).sum(axis=1)
+        found, held = highest_mass(drawn, actual[rows], (0.8, 0.95))
+        inside, mass = inside + found.sum(axis=1), mass + held.sum(axis=1)
         pit[rows] = randomised_pit(drawn, actual[rows], rng)
         # Half a draw for what never came up in the draws.
         score += np.log(((drawn == actual[rows]).sum(axis=0) + 0.5) / (draws + 1)).sum()
     shares = np.bincount(np.minimum((10 * pit).astype(int), 9), minlength=10) / len(pit)
-    coverage = inside / len(actual)
+    coverage, mass = inside / len(actual), mass / len(actual)
     deviation = float(np.abs(shares - 0.1).max())
-    metrics = {"coverage_80": coverage[0], "coverage_95": coverage[1], "pit_deviation": deviation}
-    return metrics | {"log_score": score / len(actual)}, pit
+    metrics = {"coverage_80": coverage[0], "coverage_95": coverage[1], "mass_80": mass[0], "mass_95": mass[1]}
+    return metrics | {"pit_deviation": deviation, "log_score": score / len(actual)}, pit
 
 
 def backtest_revenue(

@@ -61,19 +61,32 @@ def draw_purchases(
     return buyers, counts, when
 
 
-def highest_mass(drawn: np.ndarray, actual: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """Return whether counts lie in the highest-mass sets of drawn counts, shape (levels, n).
+def highest_mass(drawn: np.ndarray, actual: np.ndarray, levels: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether counts lie in the highest-mass sets of drawn counts, and the mass of those sets.
 
     The smallest set of counts with at least `level` of the mass: for counts full of zeros a central interval would
-    hold far more than it says.
+    hold far more than it says. A set holds whole counts, so its mass may lie well above `level`: where "nothing" alone
+    has 90 %, no set has less.
+
+    Returns
+    -------
+    inside, mass : ndarray
+        Shape (levels, n).
     """
     draws, n = drawn.shape
     top = int(max(drawn.max(initial=0), actual.max(initial=0))) + 1
     place = np.arange(n)
     mass = np.bincount((drawn.astype(np.int64) + place * top).ravel(), minlength=n * top).reshape(n, top) / draws
     own = mass[place, actual.astype(int)]
-    before = np.where(mass > own[:, None], mass, 0.0).sum(axis=1)
-    return np.array([before < level for level in levels])
+    ordered = np.sort(mass, axis=1)[:, ::-1]
+    held = np.cumsum(ordered, axis=1)
+    inside, masses = np.empty((len(levels), n), dtype=bool), np.empty((len(levels), n))
+    for row, level in enumerate(levels):
+        # The mass of the last count that is needed; equal ones enter together. Sums of draws end at 1 within rounding.
+        least = ordered[place, np.argmax(held >= level - 1e-12, axis=1)]
+        inside[row] = own >= least
+        masses[row] = np.where(mass >= least[:, None], mass, 0.0).sum(axis=1)
+    return inside, masses
 
 
 def randomised_pit(drawn: np.ndarray, actual: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -82,26 +82,31 @@ def value_cells(customers: pd.DataFrame | ir.Table, by: str | None = None) -> pd
     Parameters
     ----------
     customers : DataFrame or ibis table
-        frequency, recency, T, monetary, optionally return_rate, and the column `by`.
+        frequency, recency, T, monetary, optionally return_rate, the column `by`, and weight (share of the customer
+        that belongs to the group, such as the probability of a type; 1 if absent).
     by : str, optional
         Column with groups (segment, type); by default all are one group. Customers without a group are "–".
 
     Returns
     -------
     DataFrame
-        group, frequency, recency, T, n, money and money_2 (sum of the mean values and of their squares), rate
-        (mean return rate).
+        group, frequency, recency, T, n (sum of weights), money and money_2 (sum of the mean values and of their
+        squares), rate (mean return rate).
     """
     if not isinstance(customers, ir.Table):
         customers = ibis.memtable(customers)
     kept = ibis.ifelse(customers.frequency > 0, customers.monetary.cast("float64"), 0.0)
     rate = customers.return_rate.cast("float64") if "return_rate" in customers.columns else ibis.literal(0.0)
     group = customers[by].cast("string").fill_null("–") if by else ibis.literal("all")
-    table = customers.select(
-        group=group, money=ibis.greatest(kept, 0.0), rate=rate, **{name: customers[name].cast("int64") for name in KEYS}
-    )
+    share = customers.weight if "weight" in customers.columns else ibis.literal(1)
+    keys = {name: customers[name].cast("int64") for name in KEYS}
+    table = customers.select(group=group, money=ibis.greatest(kept, 0.0), rate=rate, weight=share, **keys)
+    table = table.filter(table.weight > 0)
     table = table.group_by("group", *KEYS).agg(
-        n=table.count(), money_2=(table.money * table.money).sum(), money=table.money.sum(), rate=table.rate.mean()
+        n=table.weight.sum(),
+        money_2=(table.weight * table.money * table.money).sum(),
+        money=(table.weight * table.money).sum(),
+        rate=(table.weight * table.rate).sum() / table.weight.sum(),
     )
     return table.order_by("group", *KEYS).execute()
 
@@ -184,7 +189,7 @@ def value_totals(
             if measure == "expected_orders" or not terms.return_cost:
                 drawn = np.maximum(drawn, 0.0)  # a small group's chance is not quite normal
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-            rows.append((name, measure, int(n[mine].sum()), value, float(low), float(high), float(level)))
+            rows.append((name, measure, round(n[mine].sum()), value, float(low), float(high), float(level)))
     return pd.DataFrame(rows, columns=["group", "measure", "n", "value", "low", "high", "level"])
 
 

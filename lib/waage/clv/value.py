@@ -17,7 +17,7 @@ from waage.errors import Refusal, WaageError
 #: Columns of a valuation; the first nine are the table contract of `clv`.
 COLUMNS = (
     *("person_id", "p_alive", "p_order_90d", "expected_orders", "expected_order_value", "value_12m", "clv"),
-    *("clv_low", "clv_high", "days_to_order", "value_endangered", "value_past", "value_total"),
+    *("clv_low", "clv_high", "days_to_order", "value_endangered", "value_past", "value_total", "T"),
 )
 FOREVER = 0
 _ROWS = 65_536  # histories scored at a time
@@ -202,7 +202,7 @@ def customer_value(customers: pd.DataFrame, scores: Scores) -> pd.DataFrame:
         horizon_months); expected_order_value (before margin); value_12m and clv (expected discounted margin less
         costs of returns in 12 months and in clv_years: the residual value); clv_low, clv_high; days_to_order (median,
         NaN where no order is more likely); value_endangered (clv if still active, times 1 - P(alive)); value_past
-        (margin so far, NaN without `revenue`) and value_total (with clv: the value including history). The
+        (margin so far, NaN without `revenue`) and value_total (with clv: the value including history); T. The
         expectation of a customer who will probably buy nothing lies above clv_high.
 
     Raises
@@ -274,7 +274,7 @@ def value_table(histories: ir.Table, scores: Scores, stored: ir.Table | None = N
             clv_low=ibis.least(table.clv_low, table.clv_high), clv_high=ibis.greatest(table.clv_low, table.clv_high)
         )
     gaps = {name: ibis.null("float64") for name in COLUMNS if name not in table.columns}
-    return table.mutate(**gaps, days_to_order=table.days_to_order.nullif(float("nan"))).select(*COLUMNS)
+    return table.mutate(**gaps, T=table["T"].cast("int64"), days_to_order=table.days_to_order.nullif(float("nan"))).select(*COLUMNS)
 
 
 def _score(history, purchases: PurchaseModel, alive_model, terms: Terms, ends: np.ndarray) -> np.ndarray:

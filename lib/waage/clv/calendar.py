@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -10,6 +11,22 @@ from waage.errors import Refusal, WaageError
 
 WEEKS = 52
 _REACH = 40 * 366  # days the clock knows on either side of its origin
+
+
+def purchases_by_day(orders: ir.Table, customers: ir.Table | None = None) -> pd.DataFrame:
+    """Count the customers who bought on each day: day, purchases.
+
+    Parameters
+    ----------
+    orders : ibis table
+        As `waage.history.customer_orders` returns them.
+    customers : ibis table, optional
+        Orders, too: only persons with one in it that counts are looked at.
+    """
+    table = orders.filter(orders.counts & orders.person_id.notnull())
+    if customers is not None:
+        table = table.semi_join(customers.filter(customers.counts), "person_id")
+    return table.group_by("day").agg(purchases=table.person_id.nunique()).order_by("day").execute()
 
 
 def fit_calendar(purchases: pd.DataFrame, as_of: date) -> "Calendar":

@@ -1,12 +1,13 @@
 """Which model to use, and which forecast for what: shown as a table, said in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from waage.clv.calendar import Calendar
 from waage.clv.purchases import PurchaseModel, fit_purchases
+from waage.clv.spend import SpendModel, fit_spend
 from waage.errors import Refusal, WaageError
 from waage.style import label, number
 
@@ -63,6 +64,30 @@ def fit_models(
     if not fitted:
         raise reason or WaageError("kinds: none given; fit at least one")
     return fitted
+
+
+def summaries(
+    windows: Mapping[str, tuple[dict[str, PurchaseModel], SpendModel, pd.DataFrame]], time_unit: str
+) -> pd.DataFrame:
+    """Return the figures of all fitted models, plain Gamma-Gamma beside that by frequency class.
+
+    Parameters
+    ----------
+    windows : mapping
+        Name of a window to its purchase models, its spend model and the customers this was fitted on.
+    time_unit : str
+
+    Returns
+    -------
+    DataFrame
+        window, time_unit, model, parameter, estimate, std_error, low, high.
+    """
+    parts = []
+    for window, (models, spend, customers) in windows.items():
+        fits = [*models.values(), spend, *([fit_spend(customers, by_frequency=False)] if spend.classes else [])]
+        parts += [fit.summary.assign(window=window, time_unit=time_unit) for fit in fits]
+    columns = ["window", "time_unit", "model", "parameter", "estimate", "std_error", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,7 @@ def newcomer_value(
     draws: int = 200,
     min_repeaters: int = 100,
     min_cell: int = 0,
+    others: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Value a customer who has yet to buy for the first time: the first order's margin and all that follows.
@@ -66,17 +67,17 @@ def newcomer_value(
     by : str, optional
         Acquisition channel or cohort; each group with at least `min_repeaters` repeaters gets a model of its own, the
         others share the one of all.
-    min_cell : int
-        Groups of fewer customers are hidden.
+    min_cell, others : int
+        Groups of fewer customers are hidden, as `waage.privacy.mask_small` does it.
     draws, seed : int
         For the interval of the mean: parameters, first values and order values.
 
     Returns
     -------
     DataFrame
-        group ("all" last), customers, own_model, first_margin, later_orders (expected, discounted, within clv_years),
-        order_value, value, value_low, value_high (interval at the terms' level). Value is margin per customer won,
-        before the cost of winning: what may be spent on it at most.
+        group ("all" last, and alone where there is one group only), customers, own_model, first_margin, later_orders
+        (expected, discounted, within clv_years), order_value, value, value_low, value_high (interval at the terms'
+        level). Value is margin per customer won, before the cost of winning: what may be spent on it at most.
 
     Notes
     -----
@@ -89,7 +90,8 @@ def newcomer_value(
     rng = np.random.default_rng(seed)
     groups = [("all", customers)]
     if by:
-        groups = [*customers.groupby(customers[by].astype("string").fillna("–"), sort=True), *groups]
+        parts = [*customers.groupby(customers[by].astype("string").fillna("–"), sort=True)]
+        groups = [*(parts if len(parts) > 1 else []), *groups]
     rows = []
     for name, part in groups:
         own = name != "all" and len(part) < len(customers)
@@ -120,7 +122,8 @@ def newcomer_value(
         rows.append((name, len(part), own, first_margin, later, each, value, float(low), float(high)))
     figures = ["first_margin", "later_orders", "order_value", "value", "value_low", "value_high"]
     table = pd.DataFrame(rows, columns=["group", "customers", "own_model", *figures])
-    return mask_small(table, "customers", *figures, min_cell=min_cell)
+    parts = mask_small(table.iloc[:-1], "customers", *figures, min_cell=min_cell, others=others)
+    return pd.concat([parts, mask_small(table.iloc[-1:], "customers", *figures, min_cell=min_cell)], ignore_index=True)
 
 
 def _later(model: PurchaseModel, terms: Terms, draws: int, rng) -> tuple[float, np.ndarray]:

@@ -30,8 +30,11 @@ TEXTS = {
         "came_last": "Came,\nlast {weeks} weeks",
         "forecast_next": "Forecast,\nnext {weeks} weeks",
         "year": "Net revenue of known customers",
-        "clv": "Customer lifetime value",
-        "value_12m": "Value in 12 months",
+        "clv": "Customer lifetime value (margin)",
+        "value_12m": "Value in 12 months (margin)",
+        "by": "Value by {group}, with 80% intervals",
+        "by_all": "Value of all customers, with 80% interval",
+        "year_title": "Was the last forecast right?",
     },
     "de": {
         "frequency": "Wiederkauftage vor dem Testzeitraum",
@@ -55,8 +58,11 @@ TEXTS = {
         "came_last": "Gekommen,\nletzte {weeks} Wochen",
         "forecast_next": "Prognose,\nnächste {weeks} Wochen",
         "year": "Umsatz nach Retouren der bekannten Kunden",
-        "clv": "Kundenwert",
-        "value_12m": "Wert in 12 Monaten",
+        "clv": "Kundenwert (Marge)",
+        "value_12m": "Wert in 12 Monaten (Marge)",
+        "by": "Wert nach {group}, mit 80-%-Intervallen",
+        "by_all": "Wert aller Kunden, mit 80-%-Intervall",
+        "year_title": "Stimmte die letzte Prognose?",
     },
 }
 
@@ -257,10 +263,19 @@ def plot_year(year: dict[str, float], ax=None, *, currency: str = "EUR", languag
     ax.set_ylim(bottom=0)
     axis_money(ax.yaxis, currency, language)
     ax.set_ylabel(texts["year"])
+    ax.set_title(texts["year_title"])
     return ax
 
 
-def plot_totals(totals: pd.DataFrame, ax=None, *, measure: str = "clv", currency: str = "EUR", language: str = "en"):
+def plot_totals(
+    totals: pd.DataFrame,
+    ax=None,
+    *,
+    by: str = "all",
+    measure: str = "clv",
+    currency: str = "EUR",
+    language: str = "en",
+):
     """Draw the value of groups with intervals, the highest first.
 
     Parameters
@@ -268,6 +283,8 @@ def plot_totals(totals: pd.DataFrame, ax=None, *, measure: str = "clv", currency
     totals : DataFrame
         From `value_totals`; the row of all together is left out where there are groups.
     ax : Axes, optional
+    by : str
+        What the groups are, for the title: segment or type.
     measure : {"clv", "value_12m"}
     currency, language : str
     """
@@ -286,6 +303,7 @@ def plot_totals(totals: pd.DataFrame, ax=None, *, measure: str = "clv", currency
     ax.set_yticks(places, [label(group, language) for group in part["group"]])
     axis_money(ax.xaxis, currency, language)
     ax.set_xlabel(texts[measure])
+    ax.set_title(texts["by"].format(group=label(by, language)) if by != "all" else texts["by_all"])
     return ax
 
 

@@ -1,31 +1,16 @@
-"""Results as readers see them: tables with units, and what the first screen says."""
+"""What a reader is told in a sentence: what customers are worth, how the models were fitted, what the truth was."""
 
+from datetime import date
+
+import ibis.expr.types as ir
 import pandas as pd
 
 from waage import style
+from waage.clv.purchases import PurchaseModel
+from waage.clv.spend import SpendModel
 from waage.clv.value import Terms
+from waage.errors import Refused
 
-_KINDS = {
-    "money": (
-        *("value_12m", "clv", "endangered", "newcomers", "clv_per_customer", "value_endangered", "value_if_active"),
-        *("expected_order_value", "revenue", "plan", "first_margin", "order_value", "value"),
-    ),
-    "count": ("customers", "active", "orders", "orders_new", "total"),
-    "share": ("clv_share", "plan_gap", "p_alive", "p_order_90d", "top_decile", "coverage_80", "coverage_95"),
-    "label": ("group", "model"),
-}
-_METRICS = (
-    "total",
-    "bias_pct",
-    "mae",
-    "rmse",
-    "spearman",
-    "gini",
-    "top_decile",
-    "coverage_80",
-    "coverage_95",
-    "log_score",
-)
 _VALUE = (
     "The customers we know are worth {total} of margin over {years} years (80% interval {low} to {high}, past errors "
     "of such forecasts included); the most valuable fifth holds {fifth} of it. Margin is {margin} of net revenue, "
@@ -35,21 +20,68 @@ _VALUE = (
     "Retouren, abgezinst mit {discount} im Jahr (study.yaml).",
 )
 
+_FIT = (
+    "Parameters are in {unit}. Fit: {how}. {customers} customers have {histories} distinct histories. Spearman "
+    "correlation of frequency and value of a purchase day: {rho} ({low} to {high}). Not in the spend model: {one_time} "
+    "customers without a repeat purchase, {zero} whose repeat purchases net to nothing, {negative} to less.",
+    "Parameter in {unit}. Anpassung: {how}. {customers} Kunden haben {histories} verschiedene Historien. "
+    "Spearman-Korrelation von Häufigkeit und Wert eines Kauftags: {rho} ({low} bis {high}). Nicht im Modell der "
+    "Bestellwerte: {one_time} Kunden ohne Wiederkauf, {zero}, bei denen von den Wiederkäufen nichts, {negative}, bei "
+    "denen weniger als nichts bleibt.",
+)
+_SEASON = {
+    "asked": (
+        "Models with a seasonal calendar were not asked for.",
+        "Modelle mit Saisonkalender waren nicht verlangt.",
+    ),
+    "short": (
+        "There is no seasonal calendar: it needs two years of history, and totals are forecast without a season.",
+        "Einen Saisonkalender gibt es nicht: Er braucht zwei Jahre Historie, Summen kommen daher ohne Saison aus.",
+    ),
+    "found": (
+        "The seasonal calendar rests on at least two years of weeks.",
+        "Der Saisonkalender ruht auf mindestens zwei Jahren von Wochen.",
+    ),
+}
 
-def readable(frame: pd.DataFrame, language: str = "en", currency: str = "EUR") -> pd.DataFrame:
-    """Return a result of this subject as texts: money, shares, counts and labels by the names of the columns."""
-    kinds = {name: kind for kind, names in _KINDS.items() for name in names if name in frame}
-    return style.table(frame, language, currency, **kinds)
+
+def fit_sentence(
+    model: PurchaseModel, spend: SpendModel, calendar: object = None, unit: str = "days", language: str = "en"
+) -> str:
+    """Say how the chosen models were fitted, on whom, whether money depends on frequency, whether there is a season.
+
+    Parameters
+    ----------
+    model, spend : PurchaseModel, SpendModel
+    calendar : Calendar, Refused or None
+        None: none was asked for.
+    unit : {"days", "weeks"}
+        Of the parameters.
+    language : {"en", "de"}
+    """
+    side, link, out = ("en", "de").index(language), spend.independence, spend.left_out or {}
+    figures = {"customers": style.number(model.n_customers, language), "unit": style.label(unit, language)}
+    figures |= {"histories": style.number(model.n_histories, language), "how": model.convergence}
+    figures |= {key: style.number(link[name], language, 2) for key, name in
+                (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
+    figures |= {name: style.number(out.get(name, 0), language) for name in ("one_time", "zero", "negative")}
+    season = _SEASON["asked" if calendar is None else "short" if isinstance(calendar, Refused) else "found"][side]
+    return f"{_FIT[side].format(**figures)} {season}"
 
 
-def backtest_table(tested: pd.DataFrame) -> pd.DataFrame:
-    """Return a backtest as one row a forecast, means over windows: model and the metrics readers look at."""
-    wide = tested.groupby(["model", "metric"])["value"].mean().unstack()
-    return wide.reindex(columns=list(_METRICS)).rename_axis(columns=None).reset_index()
+def window_sentence(cut: date, holdout_days: int, language: str = "en") -> str:
+    """Say what was learned on and how long the test was."""
+    text = ("Learned up to {day}, forecast for {days} days.", "Gelernt bis {day}, vorhergesagt für {days} Tage.")
+    return text[("en", "de").index(language)].format(day=style.day(cut, language), days=holdout_days)
 
 
 def truth_sentence(
-    values: pd.DataFrame, pairs: pd.DataFrame, future: pd.DataFrame, months: int, language: str = "en"
+    values: pd.DataFrame,
+    identity_map: ir.Table,
+    identities: ir.Table,
+    future: ir.Table,
+    months: int,
+    language: str = "en",
 ) -> str:
     """Hold expected orders against what the simulated persons really bought.
 
@@ -57,14 +89,19 @@ def truth_sentence(
     ----------
     values : DataFrame
         person_id, expected_orders.
-    pairs : DataFrame
-        person_id and true_id; where one person was taken for several or several for one, the first counts.
-    future : DataFrame
+    identity_map, identities : ibis tables
+        source, source_id, person_id: as found, and the true one. Where one person was taken for several or several for
+        one, the first counts.
+    future : ibis table
         person_id (the true one), known_orders in the 52 weeks after the end.
     months : int
         Horizon of expected_orders.
     language : {"en", "de"}
     """
+    true = identities.select("source", "source_id", true_id="person_id")
+    pairs = identity_map.inner_join(true, ["source", "source_id"]).select("person_id", "true_id").distinct()
+    pairs = pairs.order_by("person_id", "true_id").execute()
+    future = future.execute()
     own = values[["person_id", "expected_orders"]].merge(pairs.drop_duplicates("person_id"), on="person_id")
     own = own.groupby("true_id")[["expected_orders"]].sum()
     both = own.join(future.set_index("person_id")["known_orders"]).fillna(0).astype(float)

@@ -13,6 +13,7 @@ from waage.clv.histories import KEYS
 from waage.clv.purchases import PurchaseModel
 from waage.clv.value import Scores, Terms, month_ends
 from waage.errors import WaageError
+from waage.privacy import mask_small
 
 #: What is believed of the relative error of a total before any forecast was tested, and how many tests that is worth.
 #: Judgements: a tenth, as much as five tests would say.
@@ -191,6 +192,15 @@ def value_totals(
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
             rows.append((name, measure, round(n[mine].sum()), value, float(low), float(high), float(level)))
     return pd.DataFrame(rows, columns=["group", "measure", "n", "value", "low", "high", "level"])
+
+
+def shown_totals(totals: pd.DataFrame, *, min_cell: int, others: int = 0) -> pd.DataFrame:
+    """Return the totals that may be shown: those of groups too small are left out, as `mask_small` hides them."""
+    whole = totals[totals["group"] == "all"]
+    parts = totals[totals["group"] != "all"]
+    kept = mask_small(parts.drop_duplicates("group"), "n", min_cell=min_cell, others=others)
+    kept = kept.loc[kept["n"].notna(), "group"]
+    return pd.concat([parts[parts["group"].isin(kept)], whole[whole["n"] >= min_cell]], ignore_index=True)
 
 
 def order_total(

@@ -1,7 +1,7 @@
 """Forecast and fact over time: cumulated orders with a band, and one customer's P(alive) day by day."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from waage.clv.histories import KEYS
 from waage.clv.likelihood import alive_probability
 from waage.clv.purchases import DAYS_PER_UNIT, PurchaseModel
 from waage.clv.totals import ForecastError, order_total
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 
 
 def cumulative_orders(
@@ -56,6 +56,24 @@ def cumulative_orders(
         when = (pd.Timestamp(cut) + pd.Timedelta(days=int(days))).date()
         rows.append((when, int(days), came, total["value"], total["low"], total["high"]))
     return pd.DataFrame(rows, columns=["day", "days", "actual", "predicted", "low", "high"])
+
+
+def typical_days(customers: pd.DataFrame, as_of: date) -> list[date]:
+    """Return the purchase days of nobody: the median repeat buyer's number and pace, then silence for as long again.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        frequency, recency, T.
+    as_of : date
+    """
+    again = customers[customers["frequency"] > 0]
+    if again.empty:
+        raise Refusal("nobody bought twice: there is no typical history")
+    repeats = max(int(again["frequency"].median()), 1)
+    span = max(int(again["recency"].median()), repeats)
+    back = min(2 * span, max(int(customers["T"].max()), span))
+    return [as_of - timedelta(days=int(back - day)) for day in np.linspace(0, span, repeats + 1).round()]
 
 
 def alive_path(model: PurchaseModel, purchase_days: Sequence[date], until: date, step_days: int = 1) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """What to do with values: whom to win back, whom to court, where to spend, what to expect of the coming weeks."""
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import ibis
 import ibis.expr.types as ir
@@ -44,43 +46,95 @@ def churn_list(values: pd.DataFrame | ir.Table, top: int = 100, lowest_p: float 
     return table.order_by(ibis.desc("value_endangered"), "person_id").limit(top).select(columns).execute()
 
 
-def newcomer_list(
-    values: pd.DataFrame | ir.Table, histories: pd.DataFrame | ir.Table, *, newest_days: int = 90, top: int = 100
-) -> pd.DataFrame:
+def newcomer_list(values: pd.DataFrame | ir.Table, *, newest_days: int = 90, top: int = 100) -> pd.DataFrame:
     """Return the newcomers with the highest value: customers whose first purchase is at most `newest_days` old.
 
     Returns
     -------
     DataFrame
-        person_id, T, frequency, clv, clv_low, clv_high, p_order_90d; the highest clv first.
+        person_id, T, clv, clv_low, clv_high, p_order_90d; the highest clv first.
     """
-    table, history = _ibis(values), _ibis(histories)
-    history = history.filter(history["T"] <= newest_days).select("person_id", "T", "frequency")
-    found = history.inner_join(table, "person_id")
-    columns = ["person_id", "T", "frequency", "clv", "clv_low", "clv_high", "p_order_90d"]
-    return found.order_by(ibis.desc("clv"), "person_id").limit(top).select(columns).execute()
+    table = _ibis(values)
+    table = table.filter(table["T"] <= newest_days)
+    columns = ["person_id", "T", "clv", "clv_low", "clv_high", "p_order_90d"]
+    return table.order_by(ibis.desc("clv"), "person_id").limit(top).select(columns).execute()
+
+
+def newcomer_pace(customers: pd.DataFrame, as_of: date, weeks: int = 52) -> dict[str, float]:
+    """Return how many customers were won a week and the mean of their first order, as `outlook` takes them.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        T and first_value.
+    as_of : date
+        The day T is counted to.
+    weeks : int
+        How far back to look; at most as far as there are customers.
+    """
+    span = min(7 * weeks, int(customers["T"].max()) + 1)
+    recent = customers.loc[customers["T"] < span, "first_value"].astype(float)
+    return {"new_per_week": 7 * len(recent) / span, "first_value": float(recent.mean()) if len(recent) else 0.0}
+
+
+def memberships(rfm: ir.Table | None, types: ir.Table | None) -> dict[str, ir.Table | None]:
+    """Return who belongs to which segment and type.
+
+    Parameters
+    ----------
+    rfm : ibis table or None
+        person_id, segment.
+    types : ibis table or None
+        person_id, p_1..p_K, type (the likeliest), as the model of behaviour gives them: customers count in every type
+        with its probability, as counting them in the likeliest would make large types larger.
+
+    Returns
+    -------
+    dict
+        "segment" and "type", those there are, to a table of person_id, group, weight; {"all": None} without either.
+    """
+    found: dict[str, ir.Table | None] = {}
+    if rfm is not None:
+        found["segment"] = rfm.select("person_id", group=rfm.segment, weight=ibis.literal(1.0))
+    if types is not None:
+        shares = [name for name in types.columns if re.fullmatch(r"p_\d+", name)]
+        first = [types[one] > ibis.greatest(0.0, *(types[other] for other in shares if other != one)) for one in shares]
+        names = types.aggregate(**{one: types.type.max(where=top) for one, top in zip(shares, first, strict=True)})
+        names = names.execute().iloc[0].fillna({one: one for one in shares})
+        parts = [types.select("person_id", group=ibis.literal(names[one]), weight=types[one]) for one in shares]
+        found["type"] = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    return found or {"all": None}
+
+
+def in_groups(table: ir.Table, members: ir.Table | None) -> ir.Table:
+    """Return customers with the columns group ("–": none) and weight; once for each group they may be of."""
+    if members is None:
+        return table.mutate(group=ibis.literal("all"), weight=ibis.literal(1.0))
+    joined = table.left_join(members, "person_id").drop("person_id_right")
+    return joined.mutate(group=joined.group.fill_null("–"), weight=joined.weight.fill_null(1.0))
 
 
 def budget_table(
     values: pd.DataFrame | ir.Table,
-    by: str,
+    by: str = "group",
     totals: pd.DataFrame | None = None,
     *,
     newest_days: int = 90,
     min_cell: int = 0,
+    others: int = 0,
 ) -> pd.DataFrame:
     """Sum up values by group (segment, type): what there is to gain, to lose and to keep.
 
     Parameters
     ----------
     values : DataFrame or ibis table
-        As `customer_value` returns it, with the column `by`; `T` for the newcomers, where known.
+        As `customer_value` returns it, with the column `by`, and weight where customers belong to a group in part.
     by : str
         Customers without a group are "–".
     totals : DataFrame, optional
         As `value_totals` returns them for the same groups: gives the interval of clv.
     newest_days : int
-    min_cell : int
+    min_cell, others : int
         Groups of fewer customers are hidden, as `waage.privacy.mask_small` does it.
 
     Returns
@@ -88,22 +142,20 @@ def budget_table(
     DataFrame
         One row a group, the most valuable first: group, customers, active (expected number still there),
         value_12m, clv, clv_low, clv_high, clv_share, clv_per_customer, endangered (value), newcomers (clv of those at
-        most `newest_days` old; NaN without `T`).
+        most `newest_days` old).
     """
     table = _ibis(values)
     table = table.mutate(group=table[by].cast("string").fill_null("–"))
+    share = table.weight if "weight" in table.columns else ibis.literal(1.0)
     sums = {
-        "customers": table.count(),
-        "active": table.p_alive.sum(),
-        "value_12m": table.value_12m.sum(),
-        "clv": table.clv.sum(),
-        "endangered": table.value_endangered.sum(),
+        "customers": share,
+        "active": share * table.p_alive,
+        "value_12m": share * table.value_12m,
+        "clv": share * table.clv,
+        "endangered": share * table.value_endangered,
+        "newcomers": ibis.ifelse(table["T"] <= newest_days, share * table.clv, 0.0),
     }
-    if "T" in table.columns:
-        sums["newcomers"] = ibis.ifelse(table["T"] <= newest_days, table.clv, 0.0).sum()
-    frame = table.group_by("group").agg(**sums).execute()
-    if "newcomers" not in frame:
-        frame["newcomers"] = np.nan
+    frame = table.group_by("group").agg(**{name: part.sum() for name, part in sums.items()}).execute()
     frame["clv_share"] = frame["clv"] / frame["clv"].sum()
     frame["clv_per_customer"] = frame["clv"] / frame["customers"]
     frame["clv_low"] = frame["clv_high"] = np.nan
@@ -114,7 +166,7 @@ def budget_table(
     columns = ["group", "customers", "active", "value_12m", "clv", "clv_low", "clv_high", "clv_share"]
     frame = frame.sort_values(["clv", "group"], ascending=[False, True], ignore_index=True)
     frame = frame[[*columns, "clv_per_customer", "endangered", "newcomers"]]
-    return mask_small(frame, "customers", *frame.columns[2:], min_cell=min_cell)
+    return mask_small(frame, "customers", *frame.columns[2:], min_cell=min_cell, others=others)
 
 
 def outlook(

@@ -274,7 +274,9 @@ def value_table(histories: ir.Table, scores: Scores, stored: ir.Table | None = N
             clv_low=ibis.least(table.clv_low, table.clv_high), clv_high=ibis.greatest(table.clv_low, table.clv_high)
         )
     gaps = {name: ibis.null("float64") for name in COLUMNS if name not in table.columns}
-    return table.mutate(**gaps, T=table["T"].cast("int64"), days_to_order=table.days_to_order.nullif(float("nan"))).select(*COLUMNS)
+    return table.mutate(
+        **gaps, T=table["T"].cast("int64"), days_to_order=table.days_to_order.nullif(float("nan"))
+    ).select(*COLUMNS)
 
 
 def _score(history, purchases: PurchaseModel, alive_model, terms: Terms, ends: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Chapters of the report and tables as readers see them, in English and German."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from waage import style
@@ -109,16 +111,12 @@ _CHAPTERS = {
     ),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
+_SUMS = ("value_12m", "clv", "endangered", "newcomers", "revenue", "plan")
+_DECIMALS = {"spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
 _KINDS = {
-    "money": (
-        *("value_12m", "clv", "endangered", "newcomers", "clv_per_customer", "value_endangered"),
-        *("expected_order_value", "revenue", "plan", "first_margin", "order_value", "value", "mean"),
-    ),
-    "count": ("customers", "active", "orders", "orders_new", "total", "decile", "frequency_from"),
-    "share": (
-        *("clv_share", "plan_gap", "p_alive", "p_order_90d", "top_decile"),
-        *("coverage_80", "mass_80", "coverage_95", "mass_95"),
-    ),
+    "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
+    "count": ("customers", "active", "orders", "orders_new", "total", "frequency_from"),
+    "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80"),
     "label": ("group", "model"),
 }
 #: Heads of columns; where a name means something else elsewhere, `style.LABELS` is not the place.
@@ -142,12 +140,9 @@ _HEADS = {
     "bias_pct": ("Error of the total (%)", "Fehler der Summe (%)"),
     "coverage_80": ("Inside 80% sets", "In 80-%-Mengen"),
     "mass_80": ("these hold", "diese enthalten"),
-    "coverage_95": ("Inside 95% sets", "In 95-%-Mengen"),
-    "mass_95": ("which hold", "die enthalten"),
     "chosen": ("Chosen", "Gewählt"),
     "reason": ("Reason", "Grund"),
     "parameters": ("Parameters (95% interval)", "Parameter (95-%-Intervall)"),
-    "decile": ("Tenth", "Zehntel"),
     "frequency_from": ("Repeat purchase days from", "Wiederkauftage von"),
     "mean": ("Value of a purchase day (95% interval)", "Wert eines Kauftags (95-%-Intervall)"),
     "actual": ("Came (95% interval)", "Gekommen (95-%-Intervall)"),
@@ -155,15 +150,15 @@ _HEADS = {
 _LISTS = {
     "win_back": (
         "**Win back:** the {n} customers with most value endangered stand for {sum} of it; on average they are still "
-        "active with {p_alive}.",
+        "active with a probability of {p_alive}.",
         "**Zurückgewinnen:** Die {n} Kunden mit dem meisten gefährdeten Wert stehen für {sum} davon; im Mittel sind "
-        "sie mit {p_alive} noch aktiv.",
+        "sie mit einer Wahrscheinlichkeit von {p_alive} noch aktiv.",
     ),
     "newcomers": (
         "**Court:** the {n} most valuable newcomers are worth {sum} together; on average they order within 90 days "
-        "with {p_order}.",
-        "**Umwerben:** Die {n} wertvollsten Neukunden sind zusammen {sum} wert; im Mittel bestellen sie mit {p_order} "
-        "innerhalb von 90 Tagen.",
+        "with a probability of {p_order}.",
+        "**Umwerben:** Die {n} wertvollsten Neukunden sind zusammen {sum} wert; im Mittel bestellen sie mit einer "
+        "Wahrscheinlichkeit von {p_order} innerhalb von 90 Tagen.",
     ),
     "few_win_back": (
         "**Win back:** there are too few customers with value endangered to show.",
@@ -194,11 +189,33 @@ def readable(frame: pd.DataFrame, language: str = "en", currency: str = "EUR") -
     """
     empty = [name for name in frame if frame[name].isna().all() and name not in ("customers", "clv", "value")]
     frame = frame.drop(columns=[name for name in empty if not name.endswith(("_low", "_high"))])
+    if "newcomers" in frame and not frame["newcomers"].fillna(0).any():
+        frame = frame.drop(columns="newcomers")
+    frame = _rounded(frame, language, currency)
     side = ("en", "de").index(language)
     heads = {name: _HEADS[name][side] for name in frame if name in _HEADS}
     ends = {f"{name}_{end}": f"{head}_{end}" for name, head in heads.items() for end in ("low", "high")}
     kinds = {heads.get(name, name): kind for kind, names in _KINDS.items() for name in names if name in frame}
     return style.table(frame.rename(columns=heads | ends), language, currency, **kinds)
+
+
+def _rounded(frame: pd.DataFrame, language: str, currency: str) -> pd.DataFrame:
+    """Write sums of money short, with their intervals, and figures whose third decimal counts with three."""
+    frame, to = frame.copy(), " bis " if language == "de" else " to "
+    for name in (*_SUMS, *_DECIMALS):
+        if name not in frame or (name == "revenue" and "weeks" not in frame):
+            continue
+        if name in _DECIMALS:
+            frame[name] = [style.number(value, language, _DECIMALS[name]) for value in frame[name]]
+            continue
+        texts = [style.compact(value, currency, language) for value in frame[name]]
+        if f"{name}_low" in frame:
+            ends = [[style.compact(end, None, language) for end in frame.pop(f"{name}_{side}")]
+                    for side in ("low", "high")]  # fmt: skip
+            texts = [text if style.MISSING in low else f"{text} ({low}{to}{high})"
+                     for text, low, high in zip(texts, *ends, strict=True)]  # fmt: skip
+        frame[name] = texts
+    return frame
 
 
 def list_summary(name: str, found: pd.DataFrame, *, min_cell: int, currency: str = "EUR", language: str = "en") -> str:
@@ -229,27 +246,31 @@ def backtest_table(tested: pd.DataFrame) -> pd.DataFrame:
     """Return a backtest as one row a forecast, means over windows: model and the metrics readers look at."""
     metrics = ["total", "bias_pct", "mae", "rmse", "spearman", "gini", "top_decile", "coverage_80", "mass_80"]
     wide = tested.groupby(["model", "metric"])["value"].mean().unstack()
-    return (
-        wide.reindex(columns=[*metrics, "coverage_95", "mass_95", "log_score"]).rename_axis(columns=None).reset_index()
-    )
+    return wide.reindex(columns=[*metrics, "log_score"]).rename_axis(columns=None).reset_index()
 
 
-def group_table(groups: pd.DataFrame, *, min_cell: int, others: int = 0, language: str = "en") -> pd.DataFrame:
+def group_table(
+    groups: pd.DataFrame, models: Sequence[str], *, min_cell: int, others: int = 0, language: str = "en"
+) -> pd.DataFrame:
     """Return `holdout_by_group` as one row a group: customers, what came with its interval, each forecast.
 
     Parameters
     ----------
     groups : DataFrame
         From `holdout_by_group`.
+    models : sequence of str
+        Which forecasts to show.
     min_cell, others : int
         As in `waage.privacy.mask_small`.
     language : {"en", "de"}
     """
     keys = ["group", "n", "actual", "low", "high"]
-    wide = groups.pivot(index=keys, columns="model", values="predicted")[list(groups["model"].unique())]
+    wide = groups.pivot(index=keys, columns="model", values="predicted")[list(models)]
     wide = wide.rename(columns=lambda name: style.label(name, language)).rename_axis(columns=None).reset_index()
     wide = wide.rename(columns={"n": "customers", "low": "actual_low", "high": "actual_high"})
-    return mask_small(wide, "customers", *wide.columns[2:], min_cell=min_cell, others=others)
+    wide = mask_small(wide, "customers", *wide.columns[2:], min_cell=min_cell, others=others)
+    # Sorted when masked, so that its place says nothing of a hidden group.
+    return wide if groups["by"].iloc[0] == "cohort" else wide.sort_values("actual", ascending=False, kind="stable")
 
 
 def choice_table(choice: pd.DataFrame, language: str = "en") -> pd.DataFrame:
@@ -285,7 +306,7 @@ def model_table(summary: pd.DataFrame, language: str = "en") -> pd.DataFrame:
 def spend_table(spend: SpendModel, currency: str, language: str = "en", min_cell: int = 0) -> pd.DataFrame:
     """Return the value of a purchase day by tenth of the repeat buyers, as a table to read."""
     table = spend.by_decile.rename(columns={"n": "customers", "low": "mean_low", "high": "mean_high"})
-    table = table.drop(columns="frequency_to")  # the last one's is a single customer's
+    table = table.drop(columns=["decile", "frequency_to"])  # the last one's upper end is a single customer's
     table = mask_small(table, "customers", "mean", "mean_low", "mean_high", min_cell=min_cell)
     return readable(table, language, currency)
 

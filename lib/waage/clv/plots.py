@@ -54,9 +54,9 @@ TEXTS = {
         "recency": "Tage vom ersten bis zum letzten Kauf",
         "seen": "Kunden, zuerst gesehen vor {T} Tagen",
         "purchase": "Kauf",
-        "forecast_last": "Prognose,\nletzte {weeks} Wochen",
-        "came_last": "Gekommen,\nletzte {weeks} Wochen",
-        "forecast_next": "Prognose,\nnächste {weeks} Wochen",
+        "forecast_last": "Prognose,\nletzte\n{weeks} Wochen",
+        "came_last": "Gekommen,\nletzte\n{weeks} Wochen",
+        "forecast_next": "Prognose,\nnächste\n{weeks} Wochen",
         "year": "Umsatz nach Retouren der bekannten Kunden",
         "clv": "Kundenwert (Marge)",
         "value_12m": "Wert in 12 Monaten (Marge)",
@@ -182,6 +182,7 @@ def plot_cumulative(track: pd.DataFrame, ax=None, *, cut=None, language: str = "
     ax.plot(days, shown["actual"], color=INK, label=texts["actual"])
     ax.set_ylim(bottom=0)
     axis_number(ax.yaxis, language)
+    _months(ax, language)
     ax.set_ylabel(texts["orders"].format(cut=day(cut, language)))
     ax.legend(loc="upper left")
     return ax
@@ -232,6 +233,7 @@ def plot_customer(model, purchase_days, until, ax=None, *, language: str = "en")
     ax.vlines(pd.to_datetime(bought), 0, 1, color=BRASS, linewidth=1, label=texts["purchase"])
     ax.set_ylim(0, 1.02)
     axis_percent(ax.yaxis, language)
+    _months(ax, language)
     ax.set_ylabel(texts["p_alive"])
     ax.legend(loc="lower left")
     return ax
@@ -288,6 +290,8 @@ def plot_totals(
     measure : {"clv", "value_12m"}
     currency, language : str
     """
+    from matplotlib.ticker import MaxNLocator
+
     from waage.style import ACCENT, INK, axis_money, label
 
     texts = _texts(language)
@@ -301,10 +305,18 @@ def plot_totals(
     ax.barh(places, part["value"], color=ACCENT, height=0.65)
     ax.hlines(places, part["low"], part["high"], color=INK, linewidth=2)
     ax.set_yticks(places, [label(group, language) for group in part["group"]])
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     axis_money(ax.xaxis, currency, language)
     ax.set_xlabel(texts[measure])
     ax.set_title(texts["by"].format(group=label(by, language)) if by != "all" else texts["by_all"])
     return ax
+
+
+def _months(ax, language: str) -> None:
+    from matplotlib.dates import AutoDateLocator, DateFormatter
+
+    ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=6))
+    ax.xaxis.set_major_formatter(DateFormatter("%m.%Y" if language == "de" else "%Y-%m"))
 
 
 def _texts(language: str) -> dict[str, str]:

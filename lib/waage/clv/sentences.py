@@ -21,13 +21,14 @@ _VALUE = (
 )
 
 _FIT = (
-    "Parameters are in {unit}. Fit: {how}. {customers} customers have {histories} distinct histories. Spearman "
+    "Parameters are in {unit}. {customers} customers have {histories} distinct histories. Spearman "
     "correlation of frequency and value of a purchase day: {rho} ({low} to {high}). Not in the spend model: {one_time} "
-    "customers without a repeat purchase, {zero} whose repeat purchases net to nothing, {negative} to less.",
-    "Parameter in {unit}. Anpassung: {how}. {customers} Kunden haben {histories} verschiedene Historien. "
+    "customers without a repeat purchase, {zero} whose repeat purchases net to nothing, {negative} to less. Log of the fit: "
+    "*{how}*.",
+    "Parameter in {unit}. {customers} Kunden haben {histories} verschiedene Historien. "
     "Spearman-Korrelation von Häufigkeit und Wert eines Kauftags: {rho} ({low} bis {high}). Nicht im Modell der "
     "Bestellwerte: {one_time} Kunden ohne Wiederkauf, {zero}, bei denen von den Wiederkäufen nichts, {negative}, bei "
-    "denen weniger als nichts bleibt.",
+    "denen weniger als nichts bleibt. Protokoll der Anpassung: *{how}*.",
 )
 _SEASON = {
     "asked": (
@@ -69,10 +70,13 @@ def fit_sentence(
     return f"{_FIT[side].format(**figures)} {season}"
 
 
-def window_sentence(cut: date, holdout_days: int, language: str = "en") -> str:
-    """Say what was learned on and how long the test was."""
-    text = ("Learned up to {day}, forecast for {days} days.", "Gelernt bis {day}, vorhergesagt für {days} Tage.")
-    return text[("en", "de").index(language)].format(day=style.day(cut, language), days=holdout_days)
+def window_sentence(cut: date, holdout_days: int, chosen: str, language: str = "en") -> str:
+    """Say what was learned on, how long the test was, and which model the values of the report come from."""
+    text = (
+        "Learned up to {day}, forecast for {days} days. The values of this report come from {name}, see the models.",
+        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus {name}, siehe Modelle.",
+    )[("en", "de").index(language)]
+    return text.format(day=style.day(cut, language), days=holdout_days, name=style.label(chosen, language))
 
 
 def truth_sentence(

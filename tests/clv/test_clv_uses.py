@@ -21,7 +21,11 @@ from waage.clv import (
     fit_purchases,
     forecast_check,
     forecast_sentence,
+    in_groups,
+    list_summary,
+    memberships,
     newcomer_list,
+    newcomer_pace,
     newcomer_value,
     outlook,
     plot_cumulative,
@@ -29,9 +33,12 @@ from waage.clv import (
     plot_year,
     return_rates,
     score_histories,
+    shown_totals,
+    typical_days,
     value_cells,
     value_totals,
 )
+from waage.clv.histories import KEYS
 from waage.errors import Refusal, WaageError
 
 from .customers import CUT, cdnow_orders
@@ -79,27 +86,104 @@ def test_the_churn_list_holds_good_customers_who_may_have_left(values):
 
 
 def test_newcomers_with_high_potential(values, sample):
-    found = newcomer_list(values, sample, newest_days=200, top=15)
+    found = newcomer_list(values, newest_days=200, top=15)
     assert len(found) == 15 and found["clv"].is_monotonic_decreasing and (found["T"] <= 200).all()
-    assert found["frequency"].min() >= 1, "the best newcomers have come back already"
-    assert newcomer_list(values, sample, newest_days=10).empty
+    bought = sample.set_index("person_id")["frequency"].loc[found["person_id"]]
+    assert bought.min() >= 1, "the best newcomers have come back already"
+    assert newcomer_list(values, newest_days=10).empty
+
+
+def test_the_pace_of_newcomers_does_not_take_the_first_customers_of_the_data_for_new():
+    # 900 in the first weeks of a year, as a panel begins; then five a week.
+    ages = np.concatenate([np.full(900, 360), np.arange(0, 182, 7).repeat(5)])
+    pace = newcomer_pace(pd.DataFrame({"T": ages, "first_value": 20.0}), CUT.date())
+    assert pace == {"new_per_week": pytest.approx(5, abs=0.3), "first_value": 20.0}
+    none = newcomer_pace(pd.DataFrame({"T": [300, 310], "first_value": [1.0, 2.0]}), CUT.date())
+    assert none == {"new_per_week": 0.0, "first_value": 0.0}
 
 
 def test_the_budget_adds_up(values, sample, scores):
-    groups = sample.assign(segment=np.where(sample["frequency"] > 1, "loyal", "rest"))
-    joined = values.merge(groups[["person_id", "segment", "T"]], on="person_id")
-    totals = value_totals(value_cells(groups, "segment"), scores)
-    table = budget_table(joined, "segment", totals, newest_days=200).set_index("group")
+    groups = sample.assign(group=np.where(sample["frequency"] > 1, "loyal", "rest"))
+    joined = values.merge(groups[["person_id", "group"]], on="person_id")
+    totals = value_totals(value_cells(groups, "group"), scores)
+    table = budget_table(joined, totals=totals).set_index("group")
     assert table["customers"].sum() == len(sample) and table["clv_share"].sum() == pytest.approx(1)
     assert table["clv"].sum() == pytest.approx(values["clv"].sum())
     assert table["active"].sum() == pytest.approx(values["p_alive"].sum())
     assert (table["clv_low"] < table["clv"]).all() and (table["clv"] < table["clv_high"]).all()
-    assert (table["newcomers"] > 0).all() and (table["newcomers"] < table["clv"]).all()
     assert list(table.index) == ["loyal", "rest"]
-    hidden = budget_table(joined, "segment", totals, min_cell=2000)
+    hidden = budget_table(joined, totals=totals, min_cell=2000)
     assert hidden["clv"].isna().all() and hidden["customers"].isna().all()
+    beside = budget_table(joined, totals=totals, min_cell=10, others=4)
+    assert beside["customers"].isna().sum() == 1, "four who object are not to be had as the rest of a total"
     plain = budget_table(values.assign(segment=None), "segment")
-    assert plain["group"].tolist() == ["–"] and plain["clv_low"].isna().all() and plain["newcomers"].isna().all()
+    assert plain["group"].tolist() == ["–"] and plain["clv_low"].isna().all()
+
+
+@pytest.fixture
+def members(sample):
+    """Three types by probability: everybody a third of the second, the rest split by who bought again."""
+    again = (sample["frequency"] > 0).to_numpy()
+    first = np.where(again, 0.6, 0.1)
+    p = pd.DataFrame({"person_id": sample["person_id"], "p_1": first, "p_2": 0.3, "p_3": 0.7 - first})
+    types = p.assign(type=np.where(again, "type_4", "type_7"), type_p=p[["p_1", "p_2", "p_3"]].max(axis=1), band="sure")
+    types = types.iloc[:-7]  # some customers have no type
+    segments = pd.DataFrame({"person_id": sample["person_id"], "segment": np.where(again, "loyal", "lost")})
+    return memberships(ibis.memtable(segments), ibis.memtable(types))
+
+
+def test_customers_count_in_each_type_by_its_probability(values, sample, scores, members):
+    assert list(members) == ["segment", "type"] and memberships(None, None) == {"all": None}
+    people, worth = ibis.memtable(sample[["person_id", *KEYS, "monetary"]]), ibis.memtable(values)
+    totals = value_totals(value_cells(in_groups(people, members["type"]), "group"), scores, seed=1)
+    budget = budget_table(in_groups(worth, members["type"]), totals=totals).set_index("group")
+    # The names come from whose likeliest type each probability is; nobody's likeliest type is the second.
+    assert set(budget.index) == {"type_4", "p_2", "type_7", "–"}
+    assert budget.loc["p_2", "customers"] == pytest.approx(0.3 * (len(sample) - 7))
+    typed = values[~values["person_id"].isin(sample["person_id"].iloc[-7:])]
+    assert budget.loc["p_2", "clv"] == pytest.approx(0.3 * typed["clv"].sum())
+    assert budget["clv"].sum() == pytest.approx(values["clv"].sum())
+    assert budget["clv"].drop("–").sum() == pytest.approx(typed["clv"].sum())
+    summed = totals[totals["measure"] == "clv"].set_index("group")
+    assert summed.loc["p_2", "value"] == pytest.approx(budget.loc["p_2", "clv"])
+    assert summed.loc["all", "value"] == pytest.approx(values["clv"].sum()) and summed.loc["all", "n"] == len(sample)
+    whole = value_totals(value_cells(in_groups(people, None), "group"), scores, seed=1)
+    assert whole["group"].unique().tolist() == ["all"]
+    np.testing.assert_allclose(
+        whole.set_index("measure")["value"], totals[totals["group"] == "all"].set_index("measure")["value"]
+    )
+
+
+def test_totals_of_small_groups_are_not_shown(sample, scores):
+    size = np.where(np.arange(len(sample)) < 5, "few", np.where(np.arange(len(sample)) < 105, "some", "many"))
+    totals = value_totals(value_cells(sample.assign(group=size), "group"), scores)
+    assert set(totals["group"]) == {"few", "some", "many", "all"}
+    # With the few the next smallest goes, as a total and all others would tell them.
+    assert set(shown_totals(totals, min_cell=10)["group"]) == {"many", "all"}
+    assert set(shown_totals(totals, min_cell=5)["group"]) == {"few", "some", "many", "all"}
+    assert shown_totals(totals, min_cell=10_000).empty
+
+
+def test_lists_are_told_without_a_person(values):
+    lost, young = churn_list(values, 40), newcomer_list(values, newest_days=200, top=30)
+    text = list_summary("win_back", lost, min_cell=10)
+    assert "40 customers" in text and "probability of" in text
+    assert "30 wertvollsten Neukunden" in list_summary("newcomers", young, min_cell=10, language="de")
+    for person in [*lost["person_id"], *young["person_id"]]:
+        assert f" {person} " not in text
+    assert "too few" in list_summary("win_back", lost.head(9), min_cell=10)
+    assert "zu wenige" in list_summary("newcomers", young.head(0), min_cell=0, language="de")
+
+
+def test_a_typical_history_is_nobodys(sample, mbg):
+    days = typical_days(sample, CUT.date())
+    again = sample[sample["frequency"] > 0]
+    assert len(days) == int(again["frequency"].median()) + 1 and days == sorted(set(days))
+    assert days[-1] < CUT.date() and alive_path(mbg, days, CUT.date())["p_alive"].between(0, 1).all()
+    with pytest.raises(Refusal, match="nobody bought twice"):
+        typical_days(sample[sample["frequency"] == 0], CUT.date())
+    daily = pd.DataFrame({"frequency": [3, 3], "recency": [3, 3], "T": [3, 3]})
+    assert len(typical_days(daily, CUT.date())) == 4
 
 
 def test_the_outlook_beside_the_plan(sample, mbg, spend):
@@ -218,7 +302,7 @@ def test_maps_and_totals_are_drawn(mbg, pareto, sample, scores, plt):
     year = {"forecast": 41.2e6, "came": 40.1e6, "next": 43e6, "next_low": 39e6, "next_high": 47e6}
     ax = plot_year(year, language="de")
     assert [patch.get_height() for patch in ax.patches] == [41.2e6, 40.1e6, 43e6]
-    assert ax.get_xticklabels()[1].get_text() == "Gekommen,\nletzte 52 Wochen"
+    assert ax.get_xticklabels()[1].get_text() == "Gekommen,\nletzte\n52 Wochen"
 
 
 def test_the_first_screen_says_what_was_forecast_and_what_came(sample, mbg, spend):

@@ -48,10 +48,11 @@ _CHAPTERS = {
     "newcomers": (
         "What a new customer is worth",
         "Margin of the first order and of all that follows, before the cost of winning the customer: what may be spent "
-        "on it at most. By quarter and channel of the first purchase.",
+        "on it at most. By quarter and channel of the first purchase; at the beginning of the data customers of long "
+        "standing look new.",
         "Was ein neuer Kunde wert ist",
         "Marge der ersten Bestellung und aller folgenden, vor den Kosten der Gewinnung: was sie höchstens kosten darf. "
-        "Nach Quartal und Kanal des ersten Kaufs.",
+        "Nach Quartal und Kanal des ersten Kaufs; am Anfang der Daten sehen alte Kunden wie neue aus.",
     ),
     "backtest": (
         "Would it have worked? A test on weeks the models did not see",
@@ -111,7 +112,7 @@ _CHAPTERS = {
     ),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
-_SUMS = ("value_12m", "clv", "endangered", "newcomers", "revenue", "plan")
+_SUMS = ("value_12m", "clv", "endangered", "revenue", "plan")
 _DECIMALS = {"spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
 _KINDS = {
     "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
@@ -126,7 +127,6 @@ _HEADS = {
     "clv_share": ("Share", "Anteil"),
     "clv_per_customer": ("per customer", "je Kunde"),
     "endangered": ("Endangered", "Gefährdet"),
-    "newcomers": ("of newcomers", "davon Neukunden"),
     "weeks": ("Weeks", "Wochen"),
     "orders": ("Purchase days", "Kauftage"),
     "orders_new": ("of future customers", "davon künftige Kunden"),
@@ -189,8 +189,6 @@ def readable(frame: pd.DataFrame, language: str = "en", currency: str = "EUR") -
     """
     empty = [name for name in frame if frame[name].isna().all() and name not in ("customers", "clv", "value")]
     frame = frame.drop(columns=[name for name in empty if not name.endswith(("_low", "_high"))])
-    if "newcomers" in frame and not frame["newcomers"].fillna(0).any():
-        frame = frame.drop(columns="newcomers")
     frame = _rounded(frame, language, currency)
     side = ("en", "de").index(language)
     heads = {name: _HEADS[name][side] for name in frame if name in _HEADS}

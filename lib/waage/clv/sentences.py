@@ -23,13 +23,14 @@ _VALUE = (
 _FIT = (
     "Parameters are in {unit}. {customers} customers have {histories} distinct histories. Spearman "
     "correlation of frequency and value of a purchase day: {rho} ({low} to {high}). Not in the spend model: {one_time} "
-    "customers without a repeat purchase, {zero} whose repeat purchases net to nothing, {negative} to less. Log of the fit: "
-    "*{how}*.",
+    "customers without a repeat purchase, {zero} whose repeat purchases net to nothing, {negative} to less. Log of the "
+    "fit: *{how}*.",
     "Parameter in {unit}. {customers} Kunden haben {histories} verschiedene Historien. "
     "Spearman-Korrelation von Häufigkeit und Wert eines Kauftags: {rho} ({low} bis {high}). Nicht im Modell der "
     "Bestellwerte: {one_time} Kunden ohne Wiederkauf, {zero}, bei denen von den Wiederkäufen nichts, {negative}, bei "
     "denen weniger als nichts bleibt. Protokoll der Anpassung: *{how}*.",
 )
+_UNITS = {"days": ("days", "Tagen"), "weeks": ("weeks", "Wochen")}
 _SEASON = {
     "asked": (
         "Models with a seasonal calendar were not asked for.",
@@ -61,7 +62,7 @@ def fit_sentence(
     language : {"en", "de"}
     """
     side, link, out = ("en", "de").index(language), spend.independence, spend.left_out or {}
-    figures = {"customers": style.number(model.n_customers, language), "unit": style.label(unit, language)}
+    figures = {"customers": style.number(model.n_customers, language), "unit": _UNITS[unit][side]}
     figures |= {"histories": style.number(model.n_histories, language), "how": model.convergence}
     figures |= {key: style.number(link[name], language, 2) for key, name in
                 (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip

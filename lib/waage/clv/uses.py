@@ -70,9 +70,9 @@ def newcomer_pace(customers: pd.DataFrame, as_of: date, weeks: int = 52) -> dict
     as_of : date
         The day T is counted to.
     weeks : int
-        How far back to look; at most as far as there are customers.
+        How far back to look; at most half of the history, as at its beginning everybody looks new.
     """
-    span = min(7 * weeks, int(customers["T"].max()) + 1)
+    span = max(min(7 * weeks, int(customers["T"].max() + 1) // 2), 1)
     recent = customers.loc[customers["T"] < span, "first_value"].astype(float)
     return {"new_per_week": 7 * len(recent) / span, "first_value": float(recent.mean()) if len(recent) else 0.0}
 
@@ -119,11 +119,10 @@ def budget_table(
     by: str = "group",
     totals: pd.DataFrame | None = None,
     *,
-    newest_days: int = 90,
     min_cell: int = 0,
     others: int = 0,
 ) -> pd.DataFrame:
-    """Sum up values by group (segment, type): what there is to gain, to lose and to keep.
+    """Sum up values by group (segment, type): what there is to keep and to lose.
 
     Parameters
     ----------
@@ -133,7 +132,6 @@ def budget_table(
         Customers without a group are "–".
     totals : DataFrame, optional
         As `value_totals` returns them for the same groups: gives the interval of clv.
-    newest_days : int
     min_cell, others : int
         Groups of fewer customers are hidden, as `waage.privacy.mask_small` does it.
 
@@ -141,19 +139,19 @@ def budget_table(
     -------
     DataFrame
         One row a group, the most valuable first: group, customers, active (expected number still there),
-        value_12m, clv, clv_low, clv_high, clv_share, clv_per_customer, endangered (value), newcomers (clv of those at
-        most `newest_days` old).
+        value_12m, clv, clv_low, clv_high, clv_share, clv_per_customer, endangered (value).
     """
     table = _ibis(values)
     table = table.mutate(group=table[by].cast("string").fill_null("–"))
-    share = table.weight if "weight" in table.columns else ibis.literal(1.0)
+    if "weight" not in table.columns:
+        table = table.mutate(weight=ibis.literal(1.0))
+    share = table.weight
     sums = {
         "customers": share,
         "active": share * table.p_alive,
         "value_12m": share * table.value_12m,
         "clv": share * table.clv,
         "endangered": share * table.value_endangered,
-        "newcomers": ibis.ifelse(table["T"] <= newest_days, share * table.clv, 0.0),
     }
     frame = table.group_by("group").agg(**{name: part.sum() for name, part in sums.items()}).execute()
     frame["clv_share"] = frame["clv"] / frame["clv"].sum()
@@ -165,7 +163,7 @@ def budget_table(
             frame[name] = frame["group"].map(ends[end])
     columns = ["group", "customers", "active", "value_12m", "clv", "clv_low", "clv_high", "clv_share"]
     frame = frame.sort_values(["clv", "group"], ascending=[False, True], ignore_index=True)
-    frame = frame[[*columns, "clv_per_customer", "endangered", "newcomers"]]
+    frame = frame[[*columns, "clv_per_customer", "endangered"]]
     return mask_small(frame, "customers", *frame.columns[2:], min_cell=min_cell, others=others)
 
 

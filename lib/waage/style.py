@@ -138,7 +138,7 @@ LABELS = {
     "zero": ("Nobody returns", "Niemand kommt wieder"),
     "same_count": ("Same count again", "Gleiche Anzahl wie zuvor"),
     "same_rate": ("Same rate again", "Gleiche Rate wie zuvor"),
-    "last_window": ("Last equal window again", "Letztes gleich langes Fenster"),
+    "last_window": ("Last window again", "Wie im letzten Fenster"),
     "segment_mean": ("Mean of the segment", "Mittel des Segments"),
     "trees": ("Boosted trees", "Boosting-Bäume"),
     # money words and their basis

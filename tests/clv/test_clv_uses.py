@@ -187,7 +187,7 @@ def test_a_typical_history_is_nobodys(sample, mbg):
 
 
 def test_the_outlook_beside_the_plan(sample, mbg, spend):
-    plan = {13: 20_000.0, 52: 200_000.0}
+    plan = [20_000.0, float("nan"), 200_000.0]
     found = outlook(sample, mbg, spend, plan=plan, error=ForecastError()).set_index("weeks")
     history = sample["frequency"], sample["recency"], sample["T"]
     each = spend.expected_order_value(sample["frequency"], sample["monetary"])
@@ -199,6 +199,8 @@ def test_the_outlook_beside_the_plan(sample, mbg, spend):
         assert row["revenue_low"] < row["revenue"] < row["revenue_high"]
     assert bool(found.loc[13, "plan_within"]) and not found.loc[52, "plan_within"] and pd.isna(found.loc[26, "plan"])
     assert found.loc[52, "plan_gap"] == pytest.approx(found.loc[52, "revenue"] / 200_000 - 1)
+    with pytest.raises(WaageError, match="plan has 2 amounts; give one for each of 13, 26, 52 weeks"):
+        outlook(sample, mbg, spend, plan=plan[:2])
     drifting = outlook(sample, mbg, spend, error=ForecastError(0.1, 1, 0.2)).set_index("weeks")
     np.testing.assert_allclose(drifting["revenue"], np.exp(0.2) * found["revenue"])
     more = outlook(sample, mbg, spend, new_per_week=10, first_value=30.0).set_index("weeks")

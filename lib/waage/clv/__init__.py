@@ -24,7 +24,7 @@ from waage.clv.chapters import (
     readable,
     spend_table,
 )
-from waage.clv.choice import choose_model, fit_models, summaries, verdict
+from waage.clv.choice import choose_model, fit_models, pick_model, summaries, verdict
 from waage.clv.histories import check_orders, histories_from, return_rates, unique_histories, whole_weeks
 from waage.clv.newcomers import first_purchases, newcomer_value
 from waage.clv.plots import (
@@ -99,6 +99,7 @@ __all__ = [
     "origins",
     "outlook",
     "past_error",
+    "pick_model",
     "plot_calibration",
     "plot_cumulative",
     "plot_customer",

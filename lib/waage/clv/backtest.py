@@ -53,7 +53,8 @@ def backtest(
         Length of the calibration window for `same_count`; by default the longest T plus the first day.
     earlier : DataFrame, optional
         Customers as of `holdout_days` before the cut, with the columns of `histories` and `x_holdout` counted up to the
-        cut: what segment means and boosted trees learn from, honestly.
+        cut: what segment means and boosted trees learn from, honestly. Where the history is too short, of a shorter
+        window, with counts scaled to `holdout_days`.
     segment : str, optional
         Column of `histories` and `earlier`, such as the RFM segment.
     error : ForecastError, optional

@@ -28,7 +28,8 @@ def baselines(
     calibration_days : float
         Length of the calibration window.
     earlier : DataFrame, optional
-        The same columns `holdout_days` before, and what happened until now as `x_holdout`.
+        The same columns `holdout_days` before, and what happened until now as `x_holdout`; from a shorter window the
+        counts scaled to `holdout_days`.
     segment : str, optional
     seed : int
         Of the trees.

@@ -8,7 +8,7 @@ import pandas as pd
 from waage.clv.calendar import Calendar
 from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.clv.spend import SpendModel, fit_spend
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, WaageError, did_you_mean
 from waage.style import label, number
 
 #: Differences below these are no reason to prefer one forecast; judgements.
@@ -139,6 +139,24 @@ def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.Da
     table["reason"] = np.where(table["_blind"], "one-time buyers count as alive", "")
     table.loc[0, "reason"] = first
     return table.drop(columns=["_close", "_aic", "_blind"])
+
+
+def pick_model(choice: pd.DataFrame, wanted: str = "auto") -> str:
+    """Return the name of the chosen model, or of the one that is wanted.
+
+    Raises
+    ------
+    WaageError
+        When no such model was fitted and tested.
+    """
+    names = choice["model"].tolist()
+    if wanted == "auto":
+        return names[0]
+    if wanted not in names:
+        raise WaageError(
+            f"model {wanted!r} was not fitted; use auto or one of {', '.join(names)}{did_you_mean(wanted, names)}"
+        )
+    return wanted
 
 
 def verdict(tested: pd.DataFrame, language: str = "en") -> str:

@@ -151,6 +151,8 @@ def value_totals(
     """
     terms, rng = scores.terms, np.random.default_rng(seed)
     level = terms.level if level is None else level
+    if "variance" not in scores.table:
+        raise WaageError("scores: they have no intervals, and totals need them; score with draws of at least 2")
     joined = cells.merge(scores.with_spend(), on=KEYS, how="left")
     if joined["orders_clv"].isna().any():
         raise WaageError(f"scores: {int(joined['orders_clv'].isna().sum())} histories have none; score these customers")

@@ -1,7 +1,7 @@
 """What to do with values: whom to win back, whom to court, where to spend, what to expect of the coming weeks."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -38,7 +38,7 @@ def churn_list(values: pd.DataFrame | ir.Table, top: int = 100, lowest_p: float 
     DataFrame
         person_id, value_endangered, p_alive, clv, value_if_active, expected_order_value; the highest first.
     """
-    table = _ibis(values)
+    table = _ibis(values, top)
     table = table.filter((table.value_endangered > 0) & (table.p_alive >= lowest_p)).mutate(
         value_if_active=table.clv + table.value_endangered
     )
@@ -54,7 +54,7 @@ def newcomer_list(values: pd.DataFrame | ir.Table, *, newest_days: int = 90, top
     DataFrame
         person_id, T, clv, clv_low, clv_high, p_order_90d; the highest clv first.
     """
-    table = _ibis(values)
+    table = _ibis(values, top)
     table = table.filter(table["T"] <= newest_days)
     columns = ["person_id", "T", "clv", "clv_low", "clv_high", "p_order_90d"]
     return table.order_by(ibis.desc("clv"), "person_id").limit(top).select(columns).execute()
@@ -175,7 +175,7 @@ def outlook(
     weeks: Sequence[int] = (13, 26, 52),
     error: ForecastError | None = None,
     corrected: bool = True,
-    plan: Mapping[int, float] | None = None,
+    plan: Sequence[float] = (),
     new_per_week: float = 0.0,
     first_value: float = 0.0,
     level: float = 0.8,
@@ -193,8 +193,8 @@ def outlook(
         Of past totals; without it intervals hold chance and parameters alone.
     corrected : bool
         Whether the drift of past errors is taken into account: sums of customers' values are not.
-    plan : mapping of int to float, optional
-        Planned revenue (the money of `monetary`) of the first so many weeks.
+    plan : sequence of float
+        Planned revenue (the money of `monetary`) of each of `weeks`; empty: none.
     new_per_week, first_value : float
         Customers won each week and the mean value of their first order; they buy again as newcomers do. 0 leaves
         future customers out.
@@ -207,6 +207,10 @@ def outlook(
         revenue, revenue_low, revenue_high, plan, plan_gap (revenue / plan - 1), plan_within (whether the plan lies
         within the interval; NA without one).
     """
+    if len(plan) not in (0, len(weeks)):
+        wanted = ", ".join(map(str, weeks))
+        raise WaageError(f"plan has {len(plan)} amounts; give one for each of {wanted} weeks, or none")
+    planned_for = dict(zip(weeks, plan, strict=False))
     n = customers["n"].to_numpy(dtype=float) if "n" in customers else np.ones(len(customers))
     each = spend.expected_order_value(customers["frequency"], customers["monetary"])
     history = [customers[name].to_numpy(dtype=float) for name in KEYS]
@@ -228,7 +232,7 @@ def outlook(
         for end in (total["low"], total["high"]):
             apart = np.log(max(end, 1e-9) / max(total["value"], 1e-9))
             ends.append(float(np.exp(np.sign(apart) * np.hypot(apart, noise))))
-        planned = plan.get(count, np.nan) if plan else np.nan
+        planned = planned_for.get(count, np.nan)
         sums = [(revenue + new_revenue) * end for end in ends]
         rows.append(
             {
@@ -297,7 +301,9 @@ def forecast_sentence(check: dict[str, float], currency: str = "EUR", language: 
     return text.format(weeks=check["weeks"], **amounts)
 
 
-def _ibis(table: pd.DataFrame | ir.Table) -> ir.Table:
+def _ibis(table: pd.DataFrame | ir.Table, top: int = 0) -> ir.Table:
+    if top < 0:
+        raise WaageError(f"top must be the length of a list, got {top}")
     if isinstance(table, pd.DataFrame):
         if "person_id" not in table and "clv" not in table:
             raise WaageError(f"values: neither person_id nor clv among {', '.join(map(str, table))}")

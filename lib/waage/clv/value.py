@@ -160,6 +160,8 @@ def score_histories(
     Gamma(p) draws, one for each order, and G ~ Gamma(q + p x) (Fader and Hardie, note 025): its quantiles over the
     unit depend on the history alone, so a million customers need no more draws than their unique histories.
     """
+    if draws < 0:
+        raise WaageError(f"draws must not be negative, got {draws} (0 leaves the intervals out)")
     if spend.problem:
         raise Refusal(f"spend model: {spend.problem}")
     if terms.clv_years == FOREVER and purchases.model != "pareto":

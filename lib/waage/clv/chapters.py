@@ -118,7 +118,7 @@ _KINDS = {
     "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
     "count": ("customers", "active", "orders", "orders_new", "total", "frequency_from"),
     "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80"),
-    "label": ("group", "model"),
+    "label": ("model",),
 }
 #: Heads of columns; where a name means something else elsewhere, `style.LABELS` is not the place.
 _HEADS = {
@@ -176,6 +176,11 @@ _REASONS = {
 }
 
 
+_WEAK = ("weakly known", "schwach bestimmt")
+#: An interval over so many times its lower end says no more than that; a judgement.
+WEAK = 1000
+
+
 def chapter(key: str, language: str = "en"):
     """Return a chapter's heading and what to know before reading it, for display."""
     title, text = _CHAPTERS[key][2:] if language == "de" else _CHAPTERS[key][:2]
@@ -190,6 +195,8 @@ def readable(frame: pd.DataFrame, language: str = "en", currency: str = "EUR") -
     empty = [name for name in frame if frame[name].isna().all() and name not in ("customers", "clv", "value")]
     frame = frame.drop(columns=[name for name in empty if not name.endswith(("_low", "_high"))])
     frame = _rounded(frame, language, currency)
+    if "group" in frame:
+        frame["group"] = [style.title(group, language) for group in frame["group"]]
     side = ("en", "de").index(language)
     heads = {name: _HEADS[name][side] for name in frame if name in _HEADS}
     ends = {f"{name}_{end}": f"{head}_{end}" for name, head in heads.items() for end in ("low", "high")}
@@ -294,8 +301,11 @@ def model_table(summary: pd.DataFrame, language: str = "en") -> pd.DataFrame:
         fit = part.set_index("parameter")
         cells = []
         for parameter, row in fit.drop(index=["loglik", "aic", "bic"], errors="ignore").iterrows():
+            if not row["high"] < WEAK * row["low"]:
+                cells.append(f"{parameter} {_WEAK[language == 'de']}")
+                continue
             estimate, low, high = (_short(row[end], language) for end in ("estimate", "low", "high"))
-            cells.append(f"{parameter} {estimate}" + (f" ({low}{to}{high})" if pd.notna(row["low"]) else ""))
+            cells.append(f"{parameter} {estimate} ({low}{to}{high})")
         figures = {key: fit["estimate"].get(key) for key in ("loglik", "aic", "bic")}
         rows.append({"model": name, "parameters": "; ".join(cells)} | figures)
     return readable(pd.DataFrame(rows), language)

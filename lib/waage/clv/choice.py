@@ -159,7 +159,7 @@ def pick_model(choice: pd.DataFrame, wanted: str = "auto") -> str:
     return wanted
 
 
-def verdict(tested: pd.DataFrame, language: str = "en") -> str:
+def verdict(tested: pd.DataFrame, language: str = "en", chosen: str = "") -> str:
     """Say in one sentence which forecast to rank customers by and which to take totals from.
 
     Parameters
@@ -168,6 +168,8 @@ def verdict(tested: pd.DataFrame, language: str = "en") -> str:
         As `backtest` or `rolling_backtest` return it; figures are means over windows, errors of totals the root mean
         square.
     language : {"en", "de"}
+    chosen : str
+        The model that values customers: named for ranking, too, where no other ranks better by `SAME_GINI`.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def verdict(tested: pd.DataFrame, language: str = "en") -> str:
     ranker = gini.drop(index="zero", errors="ignore").idxmax()
     own = gini[gini.index.isin(models)]
     if len(own) and own.max() >= gini[ranker] - SAME_GINI:
-        ranker = own.idxmax()
+        ranker = chosen if own.get(chosen, -np.inf) >= own.max() - SAME_GINI else own.idxmax()
     beside = ""
     if len(plain) and ranker not in plain.index:
         rival = plain.idxmax()

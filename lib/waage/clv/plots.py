@@ -249,6 +249,8 @@ def plot_year(year: dict[str, float], ax=None, *, currency: str = "EUR", languag
     ax : Axes, optional
     currency, language : str
     """
+    from matplotlib.ticker import MaxNLocator
+
     from waage.style import ACCENT, INK, MUTED, axis_money, compact
 
     texts = _texts(language)
@@ -263,6 +265,7 @@ def plot_year(year: dict[str, float], ax=None, *, currency: str = "EUR", languag
     names = ("forecast_last", "came_last", "forecast_next")
     ax.set_xticks(range(3), [texts[name].format(weeks=year.get("weeks", 52)) for name in names])
     ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))  # a quarter of a million is no short number
     axis_money(ax.yaxis, currency, language)
     ax.set_ylabel(texts["year"])
     ax.set_title(texts["year_title"])
@@ -292,7 +295,7 @@ def plot_totals(
     """
     from matplotlib.ticker import MaxNLocator
 
-    from waage.style import ACCENT, INK, axis_money, label
+    from waage.style import ACCENT, INK, axis_money, label, title
 
     texts = _texts(language)
     if measure not in ("clv", "value_12m"):
@@ -304,8 +307,8 @@ def plot_totals(
     places = range(len(part))
     ax.barh(places, part["value"], color=ACCENT, height=0.65)
     ax.hlines(places, part["low"], part["high"], color=INK, linewidth=2)
-    ax.set_yticks(places, [label(group, language) for group in part["group"]])
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.set_yticks(places, [title(group, language) for group in part["group"]])
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis_money(ax.xaxis, currency, language)
     ax.set_xlabel(texts[measure])
     ax.set_title(texts["by"].format(group=label(by, language)) if by != "all" else texts["by_all"])

@@ -66,9 +66,10 @@ def test_a_german_report_with_types_and_no_person(home, make_study, shop):
     text = page.get_text(" ")
     assert len(page.find_all("img")) >= 3 and "Traceback" not in text
     for key, (_, english, german, told) in chapters._CHAPTERS.items():
-        assert not german or german in text, key
+        if key == "truth":  # of simulated studies alone
+            continue
+        assert german in text and told.split("*")[0].split("`")[0] in text, key
         assert not english or english[:40] not in text, key
-        assert told or not german or key == "truth"
     for word in ("Typ 1", "Champions", "Gruppe"):
         assert word in text
     assert not [person for person in value["person_id"] if person in text], "a list of persons is no report"

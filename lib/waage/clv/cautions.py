@@ -19,8 +19,10 @@ _TEXTS = {
         "Die Intervalle einzelner Kunden sind zu eng: 80-%-Intervalle trafen {coverage}.",
     ),
     "loose": (
-        "Hardly any customer leaves in this history: how fast they do ({names}) is weakly known, see the models.",
-        "Kaum ein Kunde geht in dieser Historie verloren: Wie schnell ({names}), ist schwach bestimmt, siehe Modelle.",
+        "How differently customers leave ({names}) is weakly known from this history, see the models: forecasts of "
+        "years rest on it.",
+        "Wie verschieden Kunden verloren gehen ({names}), ist aus dieser Historie schwach bestimmt, siehe Modelle: "
+        "Prognosen über Jahre hängen daran.",
     ),
     "all_or_nothing": (
         "Drop-out is all or nothing (a + b = {sum} is below 1): forecasts for one-time buyers rest on the few who came "

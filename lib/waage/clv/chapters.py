@@ -104,11 +104,12 @@ _CHAPTERS = {
     ),
     "maps": (
         "What the model makes of a history",
-        "The map shows customers first seen as long ago as half of all. The last picture is no real person: a customer "
-        "with the median purchase days, who then stays away for as long again.",
+        "The maps show customers whose first purchase lies as far back as the median customer's. The last picture is "
+        "no real person: a customer with the median number of purchase days, who then stays away for as long again.",
         "Was das Modell aus einer Historie macht",
-        "Die Karte zeigt Kunden, deren erster Kauf so lange her ist wie in der Mitte aller. Das letzte Bild ist kein "
-        "wirklicher Mensch: ein Kunde mit mittlerer Zahl von Kauftagen (Median), der danach ebenso lange wegbleibt.",
+        "Die Karten zeigen Kunden, deren erster Kauf so lange her ist wie der des mittleren Kunden (Median). Das "
+        "letzte Bild ist kein wirklicher Mensch: ein Kunde mit mittlerer Zahl von Kauftagen, der danach ebenso lange "
+        "wegbleibt.",
     ),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
@@ -306,7 +307,8 @@ def model_table(summary: pd.DataFrame, language: str = "en") -> pd.DataFrame:
                 continue
             estimate, low, high = (_short(row[end], language) for end in ("estimate", "low", "high"))
             cells.append(f"{parameter} {estimate} ({low}{to}{high})")
-        figures = {key: fit["estimate"].get(key) for key in ("loglik", "aic", "bic")}
+        # By the season's clock a likelihood has another unit: it must not stand beside the others.
+        figures = {} if name.endswith("_calendar") else {key: fit["estimate"][key] for key in ("loglik", "aic", "bic")}
         rows.append({"model": name, "parameters": "; ".join(cells)} | figures)
     return readable(pd.DataFrame(rows), language)
 

@@ -39,6 +39,7 @@ from waage.clv import (
     value_totals,
 )
 from waage.clv.histories import KEYS
+from waage.clv.totals import hide_small
 from waage.errors import Refusal, WaageError
 
 from .customers import CUT, cdnow_orders
@@ -162,6 +163,18 @@ def test_totals_of_small_groups_are_not_shown(sample, scores):
     assert set(shown_totals(totals, min_cell=10)["group"]) == {"many", "all"}
     assert set(shown_totals(totals, min_cell=5)["group"]) == {"few", "some", "many", "all"}
     assert shown_totals(totals, min_cell=10_000).empty
+
+
+def test_who_objects_covers_for_no_small_group():
+    table = pd.DataFrame({"group": ["a", "b", "c"], "customers": [9, 40, 60], "clv": [1.0, 2.0, 3.0]})
+    # Nine customers and four who object are thirteen, but the objectors have no value that could hide theirs.
+    hidden = hide_small(table, "customers", "clv", min_cell=10, others=4)
+    assert hidden["clv"].isna().tolist() == [True, True, False]
+    enough = table.assign(customers=[9, 8, 60])
+    assert hide_small(enough, "customers", "clv", min_cell=10, others=4)["clv"].isna().tolist() == [True, True, False]
+    large = table.assign(customers=[30, 40, 60])
+    assert hide_small(large, "customers", min_cell=10, others=4)["customers"].isna().tolist() == [True, False, False]
+    assert hide_small(large, "customers", min_cell=10, others=12)["customers"].notna().all()
 
 
 def test_lists_are_told_without_a_person(values):

@@ -6,6 +6,7 @@ import pandas as pd
 
 from waage import style
 from waage.clv.spend import SpendModel
+from waage.clv.totals import hide_small
 from waage.privacy import mask_small
 
 _CHAPTERS = {
@@ -267,14 +268,14 @@ def group_table(
     models : sequence of str
         Which forecasts to show.
     min_cell, others : int
-        As in `waage.privacy.mask_small`.
+        As in `waage.clv.totals.hide_small`.
     language : {"en", "de"}
     """
     keys = ["group", "n", "actual", "low", "high"]
     wide = groups.pivot(index=keys, columns="model", values="predicted")[list(models)]
     wide = wide.rename(columns=lambda name: style.label(name, language)).rename_axis(columns=None).reset_index()
     wide = wide.rename(columns={"n": "customers", "low": "actual_low", "high": "actual_high"})
-    wide = mask_small(wide, "customers", *wide.columns[2:], min_cell=min_cell, others=others)
+    wide = hide_small(wide, "customers", *wide.columns[2:], min_cell=min_cell, others=others)
     # Sorted when masked, so that its place says nothing of a hidden group.
     return wide if groups["by"].iloc[0] == "cohort" else wide.sort_values("actual", ascending=False, kind="stable")
 

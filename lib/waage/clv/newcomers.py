@@ -9,6 +9,7 @@ import pandas as pd
 
 from waage.clv.histories import KEYS
 from waage.clv.purchases import PurchaseModel, fit_purchases
+from waage.clv.totals import hide_small
 from waage.clv.value import FOREVER, Terms, month_ends
 from waage.errors import Refusal, WaageError
 from waage.privacy import mask_small
@@ -68,7 +69,7 @@ def newcomer_value(
         Acquisition channel or cohort; each group with at least `min_repeaters` repeaters gets a model of its own, the
         others share the one of all.
     min_cell, others : int
-        Groups of fewer customers are hidden, as `waage.privacy.mask_small` does it.
+        Groups of fewer customers are hidden, as `waage.clv.totals.hide_small` does it.
     draws, seed : int
         For the interval of the mean: parameters, first values and order values.
 
@@ -122,7 +123,7 @@ def newcomer_value(
         rows.append((name, len(part), own, first_margin, later, each, value, float(low), float(high)))
     figures = ["first_margin", "later_orders", "order_value", "value", "value_low", "value_high"]
     table = pd.DataFrame(rows, columns=["group", "customers", "own_model", *figures])
-    parts = mask_small(table.iloc[:-1], "customers", *figures, min_cell=min_cell, others=others)
+    parts = hide_small(table.iloc[:-1], "customers", *figures, min_cell=min_cell, others=others)
     return pd.concat([parts, mask_small(table.iloc[-1:], "customers", *figures, min_cell=min_cell)], ignore_index=True)
 
 

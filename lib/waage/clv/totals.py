@@ -196,11 +196,23 @@ def value_totals(
     return pd.DataFrame(rows, columns=["group", "measure", "n", "value", "low", "high", "level"])
 
 
+def hide_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, others: int = 0) -> pd.DataFrame:
+    """Hide small groups, and a further one wherever a total would tell them.
+
+    Totals of value leave out who objects to profiling, so these `others` cover for no hidden group; where none is
+    hidden, totals known from elsewhere must not tell the others.
+    """
+    masked = mask_small(table, count, *values, min_cell=min_cell)
+    if masked[count].isna().any():
+        return masked
+    return mask_small(table, count, *values, min_cell=min_cell, others=others)
+
+
 def shown_totals(totals: pd.DataFrame, *, min_cell: int, others: int = 0) -> pd.DataFrame:
-    """Return the totals that may be shown: those of groups too small are left out, as `mask_small` hides them."""
+    """Return the totals that may be shown: those of groups too small are left out, as `hide_small` hides them."""
     whole = totals[totals["group"] == "all"]
     parts = totals[totals["group"] != "all"]
-    kept = mask_small(parts.drop_duplicates("group"), "n", min_cell=min_cell, others=others)
+    kept = hide_small(parts.drop_duplicates("group"), "n", min_cell=min_cell, others=others)
     kept = kept.loc[kept["n"].notna(), "group"]
     return pd.concat([parts[parts["group"].isin(kept)], whole[whole["n"] >= min_cell]], ignore_index=True)
 

@@ -12,9 +12,8 @@ import pandas as pd
 from waage.clv.histories import KEYS
 from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
-from waage.clv.totals import ForecastError, order_total
+from waage.clv.totals import ForecastError, hide_small, order_total
 from waage.errors import WaageError
-from waage.privacy import mask_small
 from waage.style import compact
 
 
@@ -133,7 +132,7 @@ def budget_table(
     totals : DataFrame, optional
         As `value_totals` returns them for the same groups: gives the interval of clv.
     min_cell, others : int
-        Groups of fewer customers are hidden, as `waage.privacy.mask_small` does it.
+        Groups of fewer customers are hidden, as `waage.clv.totals.hide_small` does it.
 
     Returns
     -------
@@ -162,9 +161,10 @@ def budget_table(
         for name, end in (("clv_low", "low"), ("clv_high", "high")):
             frame[name] = frame["group"].map(ends[end])
     columns = ["group", "customers", "active", "value_12m", "clv", "clv_low", "clv_high", "clv_share"]
-    frame = frame.sort_values(["clv", "group"], ascending=[False, True], ignore_index=True)
     frame = frame[[*columns, "clv_per_customer", "endangered"]]
-    return mask_small(frame, "customers", *frame.columns[2:], min_cell=min_cell, others=others)
+    frame = hide_small(frame, "customers", *frame.columns[2:], min_cell=min_cell, others=others)
+    # Sorted when masked, so that its place says nothing of a hidden group.
+    return frame.sort_values(["clv", "group"], ascending=[False, True], ignore_index=True)
 
 
 def outlook(

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from waage.clv.fitting import maximise
-from waage.clv.purchases import PARAMETERS, log_likelihood, unique_histories
+from waage.clv.histories import unique_histories
+from waage.clv.likelihood import PARAMETERS, log_likelihood
 
 
 def simulate(customers: int, window_days: int = 730, entry_days: int = 365, seed: int = 7) -> pd.DataFrame:
@@ -45,7 +46,7 @@ def fit_seconds(histories: pd.DataFrame) -> tuple[float, np.ndarray, float]:
     start = time.perf_counter()
     x, recency, T, n = (histories[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T", "n"))
     scale = 1 / T.max()
-    optimum = maximise("BetaGeoFitter", (x, recency * scale, T * scale, n), PARAMETERS, [])
+    optimum = maximise("bg", (x, recency * scale, T * scale, n), "lifetimes")
     params = np.exp(optimum.log_params) / [1, scale, 1, 1]
     seconds = time.perf_counter() - start
     return seconds, params, log_likelihood("bg", params, x, recency, T, n)
@@ -71,7 +72,7 @@ def main(customers: int = 100_000, repetitions: int = 3, seed: int = 7) -> dict[
     for number, ((slow, fast), ratio) in enumerate(zip(pairs, ratios, strict=True), start=1):
         print(f"{f'fit {number} (s, this machine)':>24}{slow:>24.2f}{fast:>20.2f}{ratio:>8.1f}")
     print(f"{'log-likelihood':>24}{loglik:>24.4f}{loglik_counted:>20.4f}")
-    for name, left, right in zip(PARAMETERS, params, params_counted, strict=True):
+    for name, left, right in zip(PARAMETERS["bg"], params, params_counted, strict=True):
         print(f"{name:>24}{left:>24.6f}{right:>20.6f}")
     print(f"median ratio {np.median(ratios):.1f}; largest relative difference of a parameter {difference:.1e}")
     return {"histories": len(unique), "ratio": float(np.median(ratios)), "difference": difference}

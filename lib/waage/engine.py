@@ -49,6 +49,11 @@ def at_zone(zone, moment):
     """Read a naive time in a zone, or show a zoned time in a zone; built into DuckDB."""
 
 
+@ibis.udf.agg.builtin(name="arg_min", signature=((dt.Decimal(38, 4), dt.date), dt.Decimal(38, 4)))
+def value_on_first(value, day):
+    """Return the value on the first day; `argmin` would sort every group."""
+
+
 def available_memory() -> int:
     """Return the bytes this process may use: free memory, or less where a control group says so."""
     limits = [psutil.virtual_memory().available]

@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from waage.engine import at_zone
+from waage.engine import at_zone, value_on_first
 from waage.errors import Refusal, WaageError
 
 _ORDER_COLUMNS = (
@@ -204,12 +204,12 @@ def purchase_histories(
         purchase lies after `end` are not in the table.
     """
     days = _purchase_days(orders if known is None else known, end)
-    days = days.mutate(first_day=days.day.min().over(ibis.window(group_by="person_id")))
-    repeat = days.day > days.first_day
-    table = days.group_by("person_id", "first_day").agg(
-        frequency=days.count(where=repeat),
+    # What came after the first day is all less the first day: no window function, which would sort everything.
+    table = days.group_by("person_id").agg(
+        first_day=days.day.min(),
+        frequency=days.count() - 1,
         last_day=days.day.max(),
-        repeat_value=ibis.ifelse(repeat, days.value, ibis.literal(0).cast(days.value.type())).sum(),
+        repeat_value=days.value.sum() - value_on_first(days.value.cast("decimal(38, 4)"), days.day),
     )
     mean = table.repeat_value.cast("float64") / table.frequency
     table = table.select(

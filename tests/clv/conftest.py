@@ -34,5 +34,10 @@ def mbg(sample):
 
 
 @pytest.fixture(scope="session")
+def pareto(sample):
+    return fit_purchases(sample, "pareto", "weeks")
+
+
+@pytest.fixture(scope="session")
 def spend(sample):
-    return fit_spend(sample)
+    return fit_spend(sample, by_frequency=False)

@@ -5,8 +5,13 @@ from waage.clv.cautions import cautions, within_chance
 
 
 class Fitted:
-    model, convergence = "mbg", "converged"
+    model = name = "mbg"
+    convergence, caution, problem, classes = "converged", "", "", ()
+    params, left_out = {"a": 0.2, "b": 0.3, "q": 0.9}, {"negative": 0}
     independence = pd.Series({"spearman": 0.0, "low": -0.05, "high": 0.05})
+
+
+RELATED = pd.Series({"spearman": 0.2, "low": 0.15, "high": 0.25})
 
 
 def a_test(low=-5.0, high=5.0, coverage=0.9) -> pd.DataFrame:
@@ -14,11 +19,13 @@ def a_test(low=-5.0, high=5.0, coverage=0.9) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
 
 
-def said(backtest=None, gross=False, **changes) -> list[str]:
+def said(backtest=None, gross=False, language="en", **changes) -> list[str]:
     fitted = Fitted()
     for name, value in changes.items():
         setattr(fitted, name, value)
-    return cautions(a_test() if backtest is None else backtest, fitted, fitted, holdout_days=91, gross=gross)
+    return cautions(
+        a_test() if backtest is None else backtest, fitted, fitted, holdout_days=91, gross=gross, language=language
+    )
 
 
 def test_a_sound_valuation_needs_no_caution():
@@ -28,13 +35,24 @@ def test_a_sound_valuation_needs_no_caution():
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (lambda: said(a_test(-22, -16)), "missed the number of purchases in 91 days by -19%, more than chance"),
+        (lambda: said(a_test(-22, -16)), "missed the number of purchases in 91 days by −19%, more than chance"),
         (lambda: said(a_test(coverage=0.65)), "80% intervals held 65%"),
         (lambda: said(convergence="weakly identified: a, b"), "weakly known"),
         (lambda: said(independence=pd.Series({"spearman": 0.2, "low": 0.15, "high": 0.25})), "Spearman 0.20"),
+        (lambda: said(independence=RELATED, classes=(1, 2)), "estimated by class of frequency"),
+        (lambda: said(caution="a + b"), "a + b = 0.50 is below 1"),
+        (lambda: said(problem="q"), "no mean (q = 0.90"),
+        (lambda: said(left_out={"negative": 3}), "3 customers' repeat purchases net to less"),
         (lambda: said(gross=True), "include VAT"),
     ],
 )
 def test_each_trouble_is_said_alone(result, words):
     (caution,) = result()
     assert words in caution
+
+
+def test_cautions_are_german_too():
+    everything = {"independence": RELATED, "caution": "a + b", "problem": "q", "convergence": "weakly identified"}
+    german = said(a_test(-22, -16, 0.6), True, "de", left_out={"negative": 1200}, **everything)
+    assert len(german) == 8
+    assert "um −19 %" in german[0] and "0,15 bis 0,25" in german[4] and "1.200" in german[6]

@@ -7,12 +7,8 @@ import pandas as pd
 import pytest
 
 from waage.clv import fit_purchases, unique_histories
-from waage.clv.purchases import (
-    _orders_by_quadrature,
-    alive_probability,
-    orders_while_alive,
-    survivals,
-)
+from waage.clv.likelihood import alive_probability, survivals
+from waage.clv.prediction import _orders_by_quadrature, orders_while_alive
 from waage.errors import WaageError
 
 from .customers import agrees_as_printed, model_with, simulate
@@ -240,7 +236,7 @@ def test_a_spurious_failure_is_accepted_by_its_gradient(sample, bg, monkeypatch)
 
     monkeypatch.setattr(lifetimes.BetaGeoFitter, "_fit", fails)
     retried = fit_purchases(sample, "bg", "weeks")
-    assert "accepted by its gradient" in retried.convergence
+    assert "from start 1" in retried.convergence
     np.testing.assert_allclose(retried.params, bg.params, rtol=1e-4)
     np.testing.assert_allclose(retried.covariance, bg.covariance, rtol=1e-2)
 
@@ -255,9 +251,11 @@ def test_an_optimum_that_is_none_is_refused(sample, monkeypatch):
 
     real = scipy.optimize.minimize
     monkeypatch.setattr(lifetimes.BetaGeoFitter, "_fit", fails)
-    monkeypatch.setattr(
-        scipy.optimize, "minimize", lambda *args, **kwargs: real(*args, **kwargs, options={"maxiter": 1})
-    )
+
+    def stops(*args, **kwargs):
+        return real(*args, **(kwargs | {"options": {"maxiter": 1}}))
+
+    monkeypatch.setattr(scipy.optimize, "minimize", stops)
     with pytest.raises(WaageError, match="no maximum that can be found"):
         fit_purchases(sample, "bg", "weeks")
 

@@ -12,7 +12,7 @@ from .customers import agrees_as_printed, spend_with
 
 @pytest.mark.parametrize("which", ["sample", "master"])
 def test_published_parameters_and_likelihood(which, request, reference):
-    model = fit_spend(request.getfixturevalue(which))
+    model = fit_spend(request.getfixturevalue(which), by_frequency=False)
     expected = reference[which]["gamma_gamma"]
     for name, printed in expected["printed"].items():
         assert agrees_as_printed(model.params[name], printed), (name, model.params[name])
@@ -23,21 +23,21 @@ def test_published_parameters_and_likelihood(which, request, reference):
 
 
 def test_the_currency_does_not_matter(sample, spend):
-    yen = fit_spend(sample.assign(monetary=sample["monetary"] * 10_000))
+    yen = fit_spend(sample.assign(monetary=sample["monetary"] * 10_000), by_frequency=False)
     np.testing.assert_allclose(yen.params, spend.params * [1, 1, 10_000], rtol=1e-5)
     assert yen.population_mean == pytest.approx(10_000 * spend.population_mean, rel=1e-5)
 
 
 def test_weights_stand_for_customers(sample, spend):
-    doubled = fit_spend(pd.concat([sample, sample]))
-    weighted = fit_spend(sample.assign(n=2))
+    doubled = fit_spend(pd.concat([sample, sample]), by_frequency=False)
+    weighted = fit_spend(sample.assign(n=2), by_frequency=False)
     assert weighted.params.equals(doubled.params)
     assert weighted.loglik == doubled.loglik == pytest.approx(2 * spend.loglik, abs=1e-3)
     assert weighted.independence.equals(doubled.independence)
 
 
 def test_row_order_changes_nothing(sample, spend):
-    shuffled = fit_spend(sample.sample(frac=1, random_state=3))
+    shuffled = fit_spend(sample.sample(frac=1, random_state=3), by_frequency=False)
     assert shuffled.params.equals(spend.params)
     assert shuffled.loglik == spend.loglik
     assert shuffled.independence.equals(spend.independence)
@@ -125,3 +125,46 @@ def test_refusals(sample, spend):
         spend.expected_order_value([0, 2], [np.nan, np.nan])
     with pytest.raises(WaageError, match="must not be negative"):
         spend.draw_value(np.array([-1]), [0], [0.0], np.random.default_rng(0))
+
+
+def test_by_frequency_where_frequency_and_spend_depend_on_each_other():
+    rng = np.random.default_rng(8)
+    x = rng.integers(1, 12, 8_000)
+    nu = rng.gamma(4.0, 1 / (20.0 + 4.0 * x))
+    people = pd.DataFrame({"frequency": x, "monetary": rng.gamma(5.0 * x) / nu / x})
+    model = fit_spend(people)
+    assert model.classes == (1, 2, 3, 5, 10) and model.model == "gamma_gamma_by_frequency"
+    assert sum(model.sizes) == len(people)
+    _, _, v = model.split(model.params, np.array([0, 1, 4, 11]))
+    assert v[1] < v[2] < v[3] and v[1] < v[0] < v[3]
+    # The truth of each class: v = 20 + 4 x.
+    assert v[1] == pytest.approx(24, rel=0.1) and v[3] == pytest.approx(62, rel=0.1)
+    plain = fit_spend(people, by_frequency=False)
+    assert plain.classes == () and model.loglik > plain.loglik + 20
+    error = {}
+    for name, fitted in (("plain", plain), ("by class", model)):
+        each = fitted.expected_order_value(x, people["monetary"])
+        error[name] = np.mean((each - 5.0 / nu) ** 2)
+    assert error["by class"] < error["plain"]
+    assert len(model.summary) == 2 + 5 + 3
+    drawn = model.draw_value(np.ones((4000, 2), dtype=int), [0, 11], [0.0, 90.0], np.random.default_rng(1))
+    np.testing.assert_allclose(drawn.mean(axis=0), model.expected_order_value([0, 11], [0.0, 90.0]), rtol=0.05)
+
+
+def test_independent_spend_stays_plain():
+    rng = np.random.default_rng(9)
+    x = rng.integers(1, 12, 3_000)
+    people = pd.DataFrame({"frequency": x, "monetary": rng.gamma(5.0 * x) / rng.gamma(4.0, 1 / 20.0, 3_000) / x})
+    assert fit_spend(people).classes == ()
+
+
+def test_what_is_left_out_is_counted(sample):
+    some = sample.copy()
+    back = some.index[some["frequency"] > 0]
+    some.loc[back[:3], "monetary"] = -5.0
+    some.loc[back[3:5], "monetary"] = 0.0
+    model = fit_spend(some)
+    assert model.left_out == {"one_time": 1411, "zero": 2, "negative": 3} and model.n_left_out == 1416
+    assert model.by_decile["n"].sum() == 941 and (model.by_decile["low"] < model.by_decile["high"]).all()
+    with pytest.raises(WaageError, match=r"currency: several are mixed \(EUR, USD\)"):
+        fit_spend(some.assign(currency=np.where(some["frequency"] > 1, "EUR", "USD")))

@@ -1,28 +1,132 @@
 """Customer lifetime value: how often customers will buy, for how much, and how far that can be trusted."""
 
-from waage.clv.backtest import backtest, backtest_revenue, holdout_by_group, normalised_gini, top_share
+from waage.clv.backtest import (
+    backtest,
+    backtest_revenue,
+    error_of,
+    holdout_by_group,
+    normalised_gini,
+    origins,
+    predictive_check,
+    rolling_backtest,
+    top_share,
+)
+from waage.clv.baselines import baselines
+from waage.clv.calendar import Calendar, fit_calendar, purchases_by_day
 from waage.clv.cautions import cautions, within_chance
-from waage.clv.plots import plot_calibration, plot_value_concentration
-from waage.clv.purchases import PurchaseModel, fit_purchases, unique_histories
+from waage.clv.chapters import (
+    backtest_table,
+    chapter,
+    choice_table,
+    group_table,
+    list_summary,
+    model_table,
+    readable,
+    spend_table,
+)
+from waage.clv.choice import choose_model, fit_models, pick_model, summaries, verdict
+from waage.clv.histories import check_orders, histories_from, return_rates, unique_histories, whole_weeks
+from waage.clv.newcomers import first_purchases, newcomer_value
+from waage.clv.plots import (
+    plot_calibration,
+    plot_cumulative,
+    plot_customer,
+    plot_history_map,
+    plot_totals,
+    plot_value_concentration,
+    plot_year,
+)
+from waage.clv.purchases import PurchaseModel, fit_purchases
+from waage.clv.sentences import fit_sentence, truth_sentence, value_sentence, window_sentence
 from waage.clv.spend import SpendModel, fit_spend
-from waage.clv.value import customer_value, total_value, value_concentration
+from waage.clv.totals import ForecastError, order_total, past_error, shown_totals, value_cells, value_totals
+from waage.clv.tracking import alive_path, cumulative_orders, typical_days
+from waage.clv.uses import (
+    budget_table,
+    churn_list,
+    forecast_check,
+    forecast_sentence,
+    in_groups,
+    memberships,
+    newcomer_list,
+    newcomer_pace,
+    outlook,
+)
+from waage.clv.value import Scores, Terms, customer_value, score_histories, value_concentration, value_table
 
 __all__ = [
+    "Calendar",
+    "ForecastError",
     "PurchaseModel",
+    "Scores",
     "SpendModel",
+    "Terms",
+    "alive_path",
     "backtest",
     "backtest_revenue",
+    "backtest_table",
+    "baselines",
+    "budget_table",
     "cautions",
+    "chapter",
+    "check_orders",
+    "choice_table",
+    "choose_model",
+    "churn_list",
+    "cumulative_orders",
     "customer_value",
+    "error_of",
+    "first_purchases",
+    "fit_calendar",
+    "fit_models",
     "fit_purchases",
+    "fit_sentence",
     "fit_spend",
+    "forecast_check",
+    "forecast_sentence",
+    "group_table",
+    "histories_from",
     "holdout_by_group",
+    "in_groups",
+    "list_summary",
+    "memberships",
+    "model_table",
+    "newcomer_list",
+    "newcomer_pace",
+    "newcomer_value",
     "normalised_gini",
+    "order_total",
+    "origins",
+    "outlook",
+    "past_error",
+    "pick_model",
     "plot_calibration",
+    "plot_cumulative",
+    "plot_customer",
+    "plot_history_map",
+    "plot_totals",
     "plot_value_concentration",
+    "plot_year",
+    "predictive_check",
+    "purchases_by_day",
+    "readable",
+    "return_rates",
+    "rolling_backtest",
+    "score_histories",
+    "shown_totals",
+    "spend_table",
+    "summaries",
     "top_share",
-    "total_value",
+    "truth_sentence",
+    "typical_days",
     "unique_histories",
+    "value_cells",
     "value_concentration",
+    "value_sentence",
+    "value_table",
+    "value_totals",
+    "verdict",
+    "whole_weeks",
+    "window_sentence",
     "within_chance",
 ]

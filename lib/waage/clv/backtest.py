@@ -1,16 +1,22 @@
-"""How good the purchase models are: a held-out window, beside what needs no model."""
+"""How good the forecasts are: a held-out window or several, beside what needs no model, and a verdict."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from waage.clv.purchases import PurchaseModel, check_histories
+from waage.clv.baselines import baselines
+from waage.clv.calendar import Calendar
+from waage.clv.drawing import highest_mass, randomised_pit
+from waage.clv.histories import KEYS, check_histories
+from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.clv.spend import SpendModel
-from waage.errors import WaageError, did_you_mean
+from waage.clv.totals import ForecastError, order_total, past_error
+from waage.errors import Refusal, WaageError, did_you_mean
 
-BASELINES = ("zero", "same_count", "same_rate")
+COLUMNS = ["window", "model", "metric", "value", "low", "high"]
 
 
 def backtest(
@@ -21,17 +27,19 @@ def backtest(
     holdout_days: int,
     seed: int,
     calibration_days: int | None = None,
+    earlier: pd.DataFrame | None = None,
+    segment: str | None = None,
+    error: ForecastError | None = None,
     window: str = "holdout",
     draws: int = 400,
-    with_parameters: bool = True,
-    chunk: int = 10_000,
 ) -> pd.DataFrame:
-    """Compare predictions with what customers did in a held-out window, beside three naive baselines.
+    """Compare predictions with what customers did in a held-out window, beside what needs no such model.
 
     Parameters
     ----------
     histories : DataFrame
-        One row per person at the end of the calibration window: `person_id`, `frequency`, `recency`, `T`.
+        One row per person at the end of the calibration window: `person_id`, `frequency`, `recency`, `T`; `monetary`
+        and `last_window` (purchase days in a window of the holdout's length before the cut) where known.
     holdout : DataFrame or Series
         `person_id` and `x_holdout` (purchase days in the holdout window, 0 included), or a Series of the counts
         with person_id as index. Every person of `histories` must be in it.
@@ -43,21 +51,32 @@ def backtest(
         Of the simulated intervals.
     calibration_days : int, optional
         Length of the calibration window for `same_count`; by default the longest T plus the first day.
+    earlier : DataFrame, optional
+        Customers as of `holdout_days` before the cut, with the columns of `histories` and `x_holdout` counted up to the
+        cut: what segment means and boosted trees learn from, honestly. Where the history is too short, of a shorter
+        window, with counts scaled to `holdout_days`.
+    segment : str, optional
+        Column of `histories` and `earlier`, such as the RFM segment.
+    error : ForecastError, optional
+        Of forecasts before the cut: gives `total_calendar`, the total with the interval that knows of seasons.
     window : str
         Name of this split in the result.
-    draws, with_parameters, chunk
-        Of the simulation, as in `customer_value`.
+    draws : int
+        Predictive draws per customer.
 
     Returns
     -------
     DataFrame
-        Columns window, model, metric, value, low, high (95 %, simulated: total and bias_pct of models). Models
-        bg, mbg, zero (nobody returns), same_count (as many as before, for equal length), same_rate (x / T). Metrics:
-        total, actual_total; bias_pct (100 (total / actual - 1)); mae, rmse (purchase days per customer);
-        spearman; gini (normalised: 1 ranks like the outcome, 0 like chance); top_decile (share of holdout
-        purchases in the top predicted tenth, ties shared); coverage_80 (share of customers inside their
-        simulated 80 % interval; above 0.8 by construction, as counts are whole numbers). What is not defined,
-        such as the rank correlation of a constant, is NaN.
+        Columns window, model, metric, value, low, high (95 %). Models: those given, zero (nobody returns), same_count
+        (as many as before, for equal length), same_rate (x / T), last_window (as many as in the last equal window),
+        segment_mean (as the segment did in the last equal window), trees (gradient boosting). Metrics: total and
+        bias_pct (100 (total / actual - 1)) with the interval from chance and parameters, total_calendar; actual_total;
+        mae, rmse (purchase days per customer); spearman; gini (normalised: 1 ranks like the outcome, 0 like chance);
+        top_decile (share of holdout purchases in the top predicted tenth, ties shared); coverage_80, coverage_95
+        (share of customers inside their highest-mass sets of counts) beside mass_80, mass_95 (what these sets hold if
+        the model is right: above nominal, as counts are whole numbers);
+        pit_deviation (largest deviation of a tenth of the randomised PIT from 0.1); log_score (mean log probability of
+        what happened). What is not defined, such as the rank correlation of a constant, is NaN.
 
     Raises
     ------
@@ -65,19 +84,143 @@ def backtest(
         When persons are missing or repeated, or counts are broken.
     """
     joined, actual = _join(histories, holdout)
-    history = tuple(joined[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
     rows = []
-    for name, model, predicted in _predictions(history, models, holdout_days, calibration_days):
+    for name, model, predicted in _predictions(
+        joined, models, holdout_days, calibration_days, earlier=earlier, segment=segment, seed=seed
+    ):
         metrics = _metrics(predicted, actual)
         intervals = {}
         if model is not None:
-            intervals, metrics["coverage_80"] = _simulated(
-                model, history, actual, holdout_days, draws, seed, with_parameters, chunk
-            )
+            # The kind of model takes part in the seed by its letters, so that the order of models does not matter.
+            own = np.random.SeedSequence([seed, *name.encode()])
+            total_seed, draw_seed = (int(part.generate_state(1)[0]) for part in own.spawn(2))
+            total = order_total(joined, model, holdout_days, seed=total_seed)
+            intervals["total"] = (total["low"], total["high"])
+            if actual.sum():
+                intervals["bias_pct"] = tuple(100 * (total[end] / actual.sum() - 1) for end in ("low", "high"))
+            if error is not None:
+                wide = order_total(joined, model, holdout_days, seed=total_seed, error=error)
+                metrics["total_calendar"] = wide["value"]
+                intervals["total_calendar"] = (wide["low"], wide["high"])
+            metrics |= predictive_check(model, joined, actual, holdout_days, draws=draws, seed=draw_seed)[0]
         for metric, value in metrics.items():
             low, high = intervals.get(metric, (np.nan, np.nan))
             rows.append((window, name, metric, float(value), float(low), float(high)))
-    return pd.DataFrame(rows, columns=["window", "model", "metric", "value", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def rolling_backtest(
+    histories_at: Callable[[date, date], pd.DataFrame],
+    origins: Sequence[date],
+    *,
+    holdout_days: int,
+    seed: int,
+    models: Sequence[str] = ("mbg", "pareto", "bg"),
+    calendar_at: Callable[[date], Calendar | None] | None = None,
+    time_unit: str = "days",
+    draws: int = 100,
+) -> pd.DataFrame:
+    """Look back from several days: fit on what was known, forecast the next `holdout_days`, compare.
+
+    Parameters
+    ----------
+    histories_at : callable
+        From a cut and the end of its window to histories with `person_id` and `x_holdout`.
+    origins : sequence of date
+        Cuts. One with too little history is left out.
+    holdout_days, seed, models, time_unit, draws
+        As in `backtest` and `fit_purchases`.
+    calendar_at : callable, optional
+        From a cut to the calendar known on it, or None: then each model is tried with it, too.
+
+    Returns
+    -------
+    DataFrame
+        As `backtest`, one window for each origin, named by its day.
+    """
+    parts = []
+    for origin in origins:
+        customers = histories_at(origin, origin + timedelta(days=holdout_days))
+        fitted = []
+        for calendar in (None, calendar_at(origin) if calendar_at else None):
+            if calendar is None and fitted:
+                continue
+            for kind in models:
+                try:
+                    fitted.append(fit_purchases(customers, kind, time_unit, calendar=calendar, fitter="own"))
+                except Refusal:
+                    continue
+        if fitted:
+            options = {"holdout_days": holdout_days, "seed": seed, "draws": draws, "window": origin.isoformat()}
+            parts.append(backtest(customers, customers, fitted, **options))
+    if not parts:
+        # Typed, so that a table put together with it stays one of numbers.
+        return pd.DataFrame({name: pd.Series(dtype="str" if name in COLUMNS[:3] else "float64") for name in COLUMNS})
+    return pd.concat(parts, ignore_index=True)
+
+
+def origins(first: date, last: date, holdout_days: int, step_days: int, shortest_days: int = 91) -> list[date]:
+    """Return cuts whose windows of `holdout_days` end by `last`, `step_days` apart, the latest first.
+
+    The first one lies `shortest_days` after the first day: less history tells next to nothing of who stays away.
+    """
+    cut, result = last - timedelta(days=holdout_days), []
+    while cut >= first + timedelta(days=shortest_days):
+        result.append(cut)
+        cut -= timedelta(days=step_days)
+    return result
+
+
+def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
+    """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none."""
+    mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
+    if not len(mine):
+        return ForecastError()
+    table = mine.pivot(index="window", columns="metric", values="value")
+    total = mine[mine["metric"] == "total"].set_index("window").loc[table.index]
+    usable = ((table["actual_total"] > 0) & (table["total"] > 0) & (total["low"] > 0)).to_numpy()
+    table, total = table[usable], total[usable]
+    chance = (np.log(total["high"]) - np.log(total["low"])) / (2 * 1.96)
+    return past_error(table["actual_total"], table["total"], chance)
+
+
+def predictive_check(
+    model: PurchaseModel,
+    histories: pd.DataFrame,
+    actual,
+    holdout_days: int,
+    *,
+    draws: int = 400,
+    seed: int = 0,
+    chunk: int = 5_000,
+) -> tuple[dict[str, float], np.ndarray]:
+    """Hold counts against their predictive distributions.
+
+    Returns
+    -------
+    metrics : dict
+        coverage_80, coverage_95, mass_80, mass_95, pit_deviation, log_score, as in `backtest`.
+    pit : ndarray
+        Randomised probability integral transforms, uniform if the distributions are right.
+    """
+    history = [histories[name].to_numpy(dtype=float) for name in KEYS]
+    actual = np.asarray(actual, dtype=float)
+    inside, mass, pit, score = np.zeros(2), np.zeros(2), np.empty(len(actual)), 0.0
+    for number, seeds in enumerate(np.random.SeedSequence(seed).spawn(-(-len(actual) // chunk))):
+        rows, rng = slice(number * chunk, (number + 1) * chunk), np.random.default_rng(seeds)
+        drawn = model.draw_orders(
+            holdout_days, *(column[rows] for column in history), draws=draws, rng=rng, with_parameters=False
+        )
+        found, held = highest_mass(drawn, actual[rows], (0.8, 0.95))
+        inside, mass = inside + found.sum(axis=1), mass + held.sum(axis=1)
+        pit[rows] = randomised_pit(drawn, actual[rows], rng)
+        # Half a draw for what never came up in the draws.
+        score += np.log(((drawn == actual[rows]).sum(axis=0) + 0.5) / (draws + 1)).sum()
+    shares = np.bincount(np.minimum((10 * pit).astype(int), 9), minlength=10) / len(pit)
+    coverage, mass = inside / len(actual), mass / len(actual)
+    deviation = float(np.abs(shares - 0.1).max())
+    metrics = {"coverage_80": coverage[0], "coverage_95": coverage[1], "mass_80": mass[0], "mass_95": mass[1]}
+    return metrics | {"pit_deviation": deviation, "log_score": score / len(actual)}, pit
 
 
 def backtest_revenue(
@@ -97,18 +240,22 @@ def backtest_revenue(
     Returns
     -------
     DataFrame
-        As `backtest`, metrics revenue_total, revenue_actual, revenue_bias_pct; no interval: the spread of
-        purchases alone would flatter it.
+        As `backtest`, metrics revenue_total, revenue_actual, revenue_bias_pct, revenue_mae, revenue_gini; no
+        interval: the spread of purchases alone would flatter it.
     """
-    orders = model.expected_orders(holdout_days, histories["frequency"], histories["recency"], histories["T"])
-    expected = float((orders * spend.expected_order_value(histories["frequency"], histories["monetary"])).sum())
-    actual = float(histories["holdout_revenue"].astype(float).sum())
-    bias = 100 * (expected / actual - 1) if actual > 0 else np.nan
-    rows = [("revenue_total", expected), ("revenue_actual", actual), ("revenue_bias_pct", bias)]
-    return pd.DataFrame(
-        [(window, model.model, metric, value, np.nan, np.nan) for metric, value in rows],
-        columns=["window", "model", "metric", "value", "low", "high"],
-    )
+    orders = model.expected_orders(holdout_days, *(histories[name] for name in KEYS))
+    expected = orders * spend.expected_order_value(histories["frequency"], histories["monetary"])
+    came = histories["holdout_revenue"].astype(float).to_numpy()
+    actual, total = float(came.sum()), float(expected.sum())
+    rows = {
+        "revenue_total": total,
+        "revenue_actual": actual,
+        "revenue_bias_pct": 100 * (total / actual - 1) if actual > 0 else np.nan,
+        "revenue_mae": float(np.abs(expected - came).mean()),
+        "revenue_gini": normalised_gini(expected, came),
+    }
+    frame = pd.DataFrame([(window, model.name, name, value, np.nan, np.nan) for name, value in rows.items()])
+    return frame.set_axis(COLUMNS, axis=1)
 
 
 def holdout_by_group(
@@ -121,39 +268,42 @@ def holdout_by_group(
     calibration_days: int | None = None,
     highest: int = 7,
 ) -> pd.DataFrame:
-    """Mean predicted and actual holdout purchase days per group of customers, for calibration charts.
+    """Mean predicted and actual holdout purchase days per group of customers: calibration, cohorts, segments.
 
     Parameters
     ----------
     histories, holdout, models, holdout_days, calibration_days
         As in `backtest`.
-    by : {"frequency", "decile"}
+    by : {"frequency", "decile"} or a column of `histories`
         Groups of equal calibration frequency, the last one `highest` and more; or tenths of each model's own
-        prediction (10 the highest; equal predictions stay together, so tenths may differ in size or be empty).
+        prediction (10 the highest; equal predictions stay together, so tenths may differ in size or be empty); or the
+        values of a column, such as a cohort or a segment.
     highest : int
         First frequency of the open last group.
 
     Returns
     -------
     DataFrame
-        Columns by, group, model, n, predicted, actual.
+        Columns by, group, model, n, predicted, actual, low, high (95 % interval of the actual mean).
     """
-    if by not in ("frequency", "decile"):
-        raise WaageError(
-            f"by {by!r} is unknown; use 'frequency' or 'decile'{did_you_mean(by, ['frequency', 'decile'])}"
-        )
-    joined, actual = _join(histories, holdout)
-    history = tuple(joined[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
+    if by not in ("frequency", "decile", *histories.columns):
+        options = ["frequency", "decile", *map(str, histories.columns)]
+        raise WaageError(f"by {by!r} is unknown; use one of {', '.join(options)}{did_you_mean(by, options)}")
+    joined, actual = _join(histories, holdout, () if by in ("frequency", "decile") else (by,))
     parts = []
-    for name, _, predicted in _predictions(history, models, holdout_days, calibration_days):
+    for name, _, predicted in _predictions(joined, models, holdout_days, calibration_days):
         if by == "frequency":
-            group = np.minimum(history[0], highest)
+            group = np.minimum(joined["frequency"], highest).astype(int)
+        elif by == "decile":
+            group = np.ceil(10 * (rankdata(predicted) - 0.5) / len(predicted)).astype(int)
         else:
-            group = np.ceil(10 * (rankdata(predicted) - 0.5) / len(predicted))
-        frame = pd.DataFrame({"group": group.astype(int), "predicted": predicted, "actual": actual})
+            group = joined[by]
+        frame = pd.DataFrame({"group": group, "predicted": predicted, "actual": actual})
         part = frame.groupby("group", as_index=False).agg(
-            n=("actual", "size"), predicted=("predicted", "mean"), actual=("actual", "mean")
+            n=("actual", "size"), predicted=("predicted", "mean"), actual=("actual", "mean"), spread=("actual", "std")
         )
+        half = 1.96 * part.pop("spread").fillna(0.0) / np.sqrt(part["n"])
+        part["low"], part["high"] = np.maximum(part["actual"] - half, 0.0), part["actual"] + half
         part.insert(0, "by", by)
         part.insert(2, "model", name)
         parts.append(part)
@@ -180,7 +330,9 @@ def top_share(predicted, actual, top: float = 0.1) -> float:
     return float(np.interp(top, people, gains))
 
 
-def _join(histories: pd.DataFrame, holdout: pd.DataFrame | pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
+def _join(
+    histories: pd.DataFrame, holdout: pd.DataFrame | pd.Series, more: Sequence[str] = ()
+) -> tuple[pd.DataFrame, np.ndarray]:
     if isinstance(holdout, pd.Series):
         holdout = pd.DataFrame({"person_id": holdout.index, "x_holdout": holdout.to_numpy()})
     for name, frame, column in (
@@ -197,8 +349,14 @@ def _join(histories: pd.DataFrame, holdout: pd.DataFrame | pd.Series) -> tuple[p
                 f"{frame['person_id'][twice].iloc[0]!r}; one row per person"
             )
     check_histories(histories)
-    columns = ["person_id", "frequency", "recency", "T"]
-    joined = histories[columns].merge(holdout[["person_id", "x_holdout"]], on="person_id", how="left")
+    known = [name for name in ("monetary", "last_window") if name in histories and name not in more]
+    others = [name for name in histories if name not in (*known, *more, *KEYS, "person_id", "x_holdout", "n")]
+    columns = ["person_id", *KEYS, *known, *[name for name in more if name not in KEYS], *others]
+    joined = (
+        histories[columns]
+        .drop(columns=[name for name in others if name in more])
+        .merge(holdout[["person_id", "x_holdout"]], on="person_id", how="left")
+    )
     actual = joined["x_holdout"].to_numpy(dtype=float, na_value=np.nan)
     with np.errstate(invalid="ignore"):
         bad = ~np.isfinite(actual) | (actual < 0) | (actual % 1 != 0)
@@ -212,20 +370,19 @@ def _join(histories: pd.DataFrame, holdout: pd.DataFrame | pd.Series) -> tuple[p
     return joined, joined["x_holdout"].to_numpy(dtype=float)
 
 
-def _predictions(history, models, holdout_days, calibration_days):
+def _predictions(joined, models, holdout_days, calibration_days, **options):
     if holdout_days < 1:
         raise WaageError(f"holdout_days must be at least 1, got {holdout_days}")
-    x, _, T = history
     models = list(models)
-    names = [model.model for model in models]
+    names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise WaageError(f"models: {', '.join(names)} repeats a kind; give one fitted model of each")
+    history = [joined[name].to_numpy(dtype=float) for name in KEYS]
     for name, model in zip(names, models, strict=True):
         yield name, model, model.expected_orders(holdout_days, *history)
-    length = calibration_days or T.max() + 1
-    yield "zero", None, np.zeros(len(x))
-    yield "same_count", None, x * holdout_days / length
-    yield "same_rate", None, np.divide(x, T, out=np.zeros(len(x)), where=T > 0) * holdout_days
+    length = calibration_days or history[2].max() + 1
+    for name, predicted in baselines(joined, holdout_days, length, **options).items():
+        yield name, None, predicted
 
 
 def _metrics(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
@@ -255,34 +412,3 @@ def _concentration(order, outcome) -> float:
     if total == 0:
         return 0.0
     return float(2 * np.sum(outcome * (rankdata(order) - (n + 1) / 2)) / (n * total))
-
-
-def _simulated(model, history, actual, holdout_days, draws, seed, with_parameters, chunk):
-    """95 % intervals of the total and its bias, and the coverage of the customers' 80 % intervals."""
-    n = len(actual)
-    # The kind of model takes part in the seed by its letters, so that the order of models does not matter.
-    root = np.random.SeedSequence([seed, *model.model.encode()])
-    parameter_seed, *chunk_seeds = root.spawn(1 + -(-n // chunk))
-    params = (
-        model.draw_parameters(draws, np.random.default_rng(parameter_seed))
-        if with_parameters
-        else np.tile(model.params.to_numpy(dtype=float), (draws, 1))
-    )
-    totals, inside = np.zeros(draws), 0
-    for number, chunk_seed in enumerate(chunk_seeds):
-        rows = slice(number * chunk, (number + 1) * chunk)
-        orders = model.draw_orders(
-            holdout_days,
-            *(column[rows] for column in history),
-            draws=draws,
-            rng=np.random.default_rng(chunk_seed),
-            params=params,
-        )
-        totals += orders.sum(axis=1)
-        low, high = np.quantile(orders, [0.1, 0.9], axis=0, method="inverted_cdf")
-        inside += np.count_nonzero((low <= actual[rows]) & (actual[rows] <= high))
-    low, high = np.quantile(totals, [0.025, 0.975])
-    intervals = {"total": (low, high)}
-    if actual.sum():
-        intervals["bias_pct"] = tuple(100 * (end / actual.sum() - 1) for end in (low, high))
-    return intervals, inside / n

@@ -3,10 +3,60 @@
 import pandas as pd
 
 from waage.clv.purchases import PurchaseModel
-from waage.clv.spend import SpendModel
+from waage.clv.spend import RELATED, SpendModel
+from waage.style import number, percent
 
-LOW_COVERAGE = 0.75  # of nominal 80 % intervals; a judgement
-RELATED = 0.1  # rank correlation of frequency and value beyond which the spend model's assumption fails; a judgement
+LOW_COVERAGE = 0.75  # of nominal 80 % sets of counts; a judgement
+_TEXTS = {
+    "missed": (
+        "In the test the forecast missed the number of purchases in {days} days by {bias}%, more than chance explains: "
+        "the history has trends or seasons that the model does not know.",
+        "Im Test lag die Prognose der Kauftage in {days} Tagen um {bias} % daneben, mehr als der Zufall erklärt: Die "
+        "Historie hat Trends oder Saisons, die das Modell nicht kennt.",
+    ),
+    "narrow": (
+        "Intervals of single customers are too narrow: 80% intervals held {coverage}.",
+        "Die Intervalle einzelner Kunden sind zu eng: 80-%-Intervalle trafen {coverage}.",
+    ),
+    "loose": (
+        "How differently customers leave ({names}) is weakly known from this history, see the models: forecasts of "
+        "years rest on it.",
+        "Wie verschieden Kunden verloren gehen ({names}), ist aus dieser Historie schwach bestimmt, siehe Modelle: "
+        "Prognosen über Jahre hängen daran.",
+    ),
+    "all_or_nothing": (
+        "Drop-out is all or nothing (a + b = {sum} is below 1): forecasts for one-time buyers rest on the few who came "
+        "back.",
+        "Abwanderung ist alles oder nichts (a + b = {sum} liegt unter 1): Prognosen für Einmalkäufer ruhen auf den "
+        "wenigen, die wiederkamen.",
+    ),
+    "related": (
+        "How often customers buy and how much they spend are related (Spearman {rho}, {low} to {high}); the spend "
+        "model assumes they are not.",
+        "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); das Modell der "
+        "Bestellwerte nimmt an, sie täten es nicht.",
+    ),
+    "by_class": (
+        "How often customers buy and how much they spend are related (Spearman {rho}, {low} to {high}); order values "
+        "are therefore estimated by class of frequency.",
+        "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); Bestellwerte werden daher "
+        "je Klasse der Häufigkeit geschätzt.",
+    ),
+    "no_mean": (
+        "The spend model has no mean (q = {q} is not above 1): values of customers without repeat purchases cannot "
+        "be given.",
+        "Das Modell der Bestellwerte hat keinen Mittelwert (q = {q} liegt nicht über 1): Für Kunden ohne Wiederkauf "
+        "gibt es keinen Wert.",
+    ),
+    "negative": (
+        "{n} customers' repeat purchases net to less than nothing; they count as worth nothing.",
+        "Bei {n} Kunden bleibt von den Wiederkäufen weniger als nichts; sie zählen als wertlos.",
+    ),
+    "gross": (
+        "Order values include VAT, so the margin on them is too high by the VAT.",
+        "Bestellwerte enthalten die Mehrwertsteuer, die Marge darauf ist um diese zu hoch.",
+    ),
+}
 
 
 def within_chance(backtest: pd.DataFrame, model: str) -> bool:
@@ -16,7 +66,13 @@ def within_chance(backtest: pd.DataFrame, model: str) -> bool:
 
 
 def cautions(
-    backtest: pd.DataFrame, model: PurchaseModel, spend: SpendModel, *, holdout_days: int, gross: bool
+    backtest: pd.DataFrame,
+    model: PurchaseModel,
+    spend: SpendModel,
+    *,
+    holdout_days: int,
+    gross: bool,
+    language: str = "en",
 ) -> list[str]:
     """Return warnings about a valuation, most serious first; an empty list where there is none.
 
@@ -30,28 +86,34 @@ def cautions(
         Length of the test.
     gross : bool
         Whether order values include VAT.
+    language : {"en", "de"}
     """
-    tested = backtest[backtest["model"] == model.model].set_index("metric")
+    side = ("en", "de").index(language)
+    tested = backtest[backtest["model"] == model.name].set_index("metric")
     found = []
-    if not within_chance(backtest, model.model):
-        found.append(
-            f"In the test the forecast missed the number of purchases in {holdout_days} days by "
-            f"{tested.loc['bias_pct', 'value']:+.0f}%, more than chance explains: the history has trends or seasons "
-            "that the model does not know."
-        )
+    if not within_chance(backtest, model.name):
+        bias = tested.loc["bias_pct", "value"]
+        text = ("+" if bias > 0 else "") + number(bias, language)
+        found.append(_TEXTS["missed"][side].format(days=holdout_days, bias=text))
     coverage = tested.loc["coverage_80", "value"]
     if coverage < LOW_COVERAGE:
-        found.append(f"Intervals of single customers are too narrow: 80% intervals held {coverage:.0%}.")
+        found.append(_TEXTS["narrow"][side].format(coverage=percent(coverage, language)))
     if any(word in model.convergence for word in ("weakly", "flat")):
-        found.append(
-            "Hardly any customer leaves in this history: how fast they do (a, b) is weakly known, see the models."
-        )
+        names = "s, beta" if model.model == "pareto" else "a, b"
+        found.append(_TEXTS["loose"][side].format(names=names))
+    if model.caution:
+        total = number(model.params["a"] + model.params["b"], language, 2)
+        found.append(_TEXTS["all_or_nothing"][side].format(sum=total))
     link = spend.independence
     if link["low"] > RELATED or link["high"] < -RELATED:
-        found.append(
-            f"How often customers buy and how much they spend are related (Spearman {link['spearman']:.2f}); the "
-            "spend model assumes they are not."
-        )
+        key = "by_class" if spend.classes else "related"
+        figures = {name: number(link[part], language, 2) for name, part in
+                   (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
+        found.append(_TEXTS[key][side].format(**figures))
+    if spend.problem:
+        found.append(_TEXTS["no_mean"][side].format(q=number(spend.params["q"], language, 2)))
+    if spend.left_out and spend.left_out["negative"]:
+        found.append(_TEXTS["negative"][side].format(n=number(spend.left_out["negative"], language)))
     if gross:
-        found.append("Order values include VAT, so the margin on them is too high by the VAT.")
+        found.append(_TEXTS["gross"][side])
     return found

@@ -1,26 +1,33 @@
-"""How often customers will buy and whether they still do: BG/NBD and MBG/NBD on unique histories."""
+"""How often customers will buy and whether they still do: BG/NBD, MBG/NBD and Pareto/NBD on unique histories."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, expit, gammaln, hyp2f1, log_expit, polygamma
 
-from waage.clv.fitting import (
-    covariance_frame,
-    draw_log_normal,
-    maximise,
-    summary_frame,
-)
+from waage.clv.calendar import Calendar
+from waage.clv.drawing import draw_purchases
+from waage.clv.fitting import covariance_frame, draw_log_normal, maximise, summary_frame
+from waage.clv.histories import KEYS, unique_histories
+from waage.clv.likelihood import PARAMETERS, alive_probability, log_likelihood
+from waage.clv.prediction import discounted_if_alive, median_wait, order_if_alive, orders_if_alive
 from waage.errors import Refusal, WaageError, did_you_mean
 
-FITTERS = {"bg": "BetaGeoFitter", "mbg": "ModifiedBetaGeoFitter"}
+MODELS = ("mbg", "pareto", "bg")
 DAYS_PER_UNIT = {"days": 1, "weeks": 7}
-PARAMETERS = ("r", "alpha", "a", "b")
+FITTERS = ("auto", "lifetimes", "own")
+TEN_YEARS = 3652.5  # days; a customer whose median wait is longer is not waited for
 
 
 def fit_purchases(
-    histories: pd.DataFrame, model: str = "mbg", time_unit: str = "days", *, min_repeaters: int = 30
+    histories: pd.DataFrame,
+    model: str = "mbg",
+    time_unit: str = "days",
+    *,
+    calendar: Calendar | None = None,
+    fitter: str = "auto",
+    min_repeaters: int = 30,
 ) -> "PurchaseModel":
     """Fit a purchase model by maximum likelihood on unique histories.
 
@@ -32,45 +39,55 @@ def fit_purchases(
         `frequency` (repeat purchase days), `recency` (last minus first purchase day) and `T` (end of the
         window minus first purchase day), all whole days, and `n` (customers with that history; 1 if absent).
         Rows may repeat: they are counted together, which changes nothing but the time it takes.
-    model : {"mbg", "bg"}
-        "mbg" lets customers leave after the first purchase too; "bg" takes every one-time buyer for alive.
+    model : {"mbg", "pareto", "bg"}
+        "mbg" lets customers leave after any purchase, the first included; "pareto" at any time; "bg" takes every
+        one-time buyer for alive.
     time_unit : {"days", "weeks"}
         Unit of the parameters and of the log-likelihood; weeks are days / 7 exactly.
+    calendar : Calendar, optional
+        Lets time run faster in the season: parameters are in average days, methods take and return days.
+        Its `as_of` is the day at which the histories end.
+    fitter : {"auto", "lifetimes", "own"}
+        As in `waage.clv.fitting.maximise`.
     min_repeaters : int
         Customers with a repeat purchase needed for a fit; a judgement, not a result.
 
     Raises
     ------
+    Refusal
+        When too few customers bought again.
     WaageError
-        When histories are inconsistent, when too few customers bought again, or when no optimum is found.
+        When histories are inconsistent or no optimum is found.
 
     Notes
     -----
     BG/NBD: Fader, Hardie, Lee (2005), Marketing Science 24(2), 275-284. MBG/NBD: Batislam, Denizel,
-    Filiztekin (2007), IJRM 24(3), 201-209, with the erratum of Wagner and Hoppe (2008).
+    Filiztekin (2007), IJRM 24(3), 201-209, with the erratum of Wagner and Hoppe (2008). Pareto/NBD:
+    Schmittlein, Morrison, Colombo (1987), Management Science 33(1), 1-24.
     """
-    if model not in FITTERS:
-        raise WaageError(f"model {model!r} is unknown; use 'mbg' or 'bg'{did_you_mean(model, FITTERS)}")
-    if time_unit not in DAYS_PER_UNIT:
-        raise WaageError(
-            f"time_unit {time_unit!r} is unknown; use 'days' or 'weeks'{did_you_mean(time_unit, DAYS_PER_UNIT)}"
-        )
+    for name, value, options in (
+        ("model", model, MODELS),
+        ("time_unit", time_unit, tuple(DAYS_PER_UNIT)),
+        ("fitter", fitter, FITTERS),
+    ):
+        if value not in options:
+            wanted = " or ".join(repr(option) for option in options)
+            raise WaageError(f"{name} {value!r} is unknown; use {wanted}{did_you_mean(value, options)}")
     unique = unique_histories(histories)
-    x, n = unique["frequency"].to_numpy(), unique["n"].to_numpy()
+    x, n = unique["frequency"].to_numpy(dtype=float), unique["n"].to_numpy(dtype=float)
     repeaters = int(n[x > 0].sum())
     if repeaters < max(min_repeaters, 1):
         raise Refusal(
-            f"histories: {repeaters} of {n.sum()} customers bought again, a purchase model needs "
+            f"histories: {repeaters} of {int(n.sum())} customers bought again, a purchase model needs "
             f"{max(min_repeaters, 1)}; take a longer window or more customers"
         )
-    unit = DAYS_PER_UNIT[time_unit]
-    recency, T = unique["recency"].to_numpy() / unit, unique["T"].to_numpy() / unit
+    recency, T = in_units(unique["recency"], unique["T"], time_unit, calendar)
     # Time scaled to (0, 1], as lifetimes does it: the logarithm of alpha moves, its curvature does not.
     scale = 1.0 / T.max()
-    spread = [np.log([r, alpha, a, b]) for r, alpha, a, b in ((0.5, 0.2, 0.8, 2.0), (2.0, 0.5, 0.2, 1.0))]
-    optimum = maximise(FITTERS[model], (x, recency * scale, T * scale, n), PARAMETERS, spread)
-    params = pd.Series(np.exp(optimum.log_params), index=list(PARAMETERS), name=model)
-    params["alpha"] /= scale
+    optimum = maximise(model, (x, recency * scale, T * scale, n), fitter)
+    params = pd.Series(np.exp(optimum.log_params), index=list(PARAMETERS[model]), name=model)
+    for name in params.index.intersection(["alpha", "beta"]):
+        params[name] /= scale
     return PurchaseModel(
         model=model,
         time_unit=time_unit,
@@ -81,18 +98,19 @@ def fit_purchases(
         n_customers=int(n.sum()),
         n_histories=len(unique),
         convergence=optimum.convergence,
+        calendar=calendar,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class PurchaseModel:
-    """A fitted BG/NBD or MBG/NBD model; all methods take and return days, whatever its time unit.
+    """A fitted purchase model; all methods take and return days, whatever its time unit and calendar.
 
     Attributes
     ----------
     model, time_unit : str
     params : Series
-        r, alpha (in time units), a, b.
+        r, alpha (in time units), and a, b (BG/NBD, MBG/NBD) or s, beta (Pareto/NBD).
     log_covariance : ndarray
         Covariance of the logarithms of the parameters, shape (4, 4); NaN where the likelihood is flat.
     log_draw_factor : ndarray
@@ -104,6 +122,8 @@ class PurchaseModel:
         Customers, and unique histories among them.
     convergence : str
         How the optimum was reached, and parameters that the data hardly determine.
+    calendar : Calendar or None
+        The season by which its clock runs.
     """
 
     model: str
@@ -115,6 +135,12 @@ class PurchaseModel:
     n_customers: int
     n_histories: int
     convergence: str
+    calendar: Calendar | None = None
+
+    @property
+    def name(self) -> str:
+        """The name under which its figures are kept: the model, and whether it knows the season."""
+        return self.model if self.calendar is None else f"{self.model}_calendar"
 
     @property
     def covariance(self) -> pd.DataFrame:
@@ -123,39 +149,93 @@ class PurchaseModel:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """Columns model, parameter, estimate, std_error, low, high (95 %); rows r .. b, loglik, aic, bic."""
-        return summary_frame(self.model, self.params, self.log_covariance, self.loglik, self.n_customers)
+        """Columns model, parameter, estimate, std_error, low, high (95 %); the parameters, loglik, aic, bic."""
+        return summary_frame(self.name, self.params, self.log_covariance, self.loglik, self.n_customers)
+
+    @property
+    def caution(self) -> str:
+        """What is odd about the parameters, or an empty string."""
+        if self.model != "pareto" and self.params["a"] + self.params["b"] < 1:
+            return (
+                f"a + b = {self.params['a'] + self.params['b']:.3f} is below 1: drop-out is all or nothing, and other "
+                "programs return no forecast for one-time buyers here"
+            )
+        return ""
+
+    @cached_property
+    def _vector(self) -> np.ndarray:
+        return self.params.to_numpy(dtype=float)
+
+    def predict(self, histories: pd.DataFrame, horizon_days) -> pd.DataFrame:
+        """Predict every row of `histories` (frequency, recency, T in days; whatever else stays out).
+
+        Returns
+        -------
+        DataFrame
+            With the index of `histories`: p_alive, p_order and expected_orders within `horizon_days`, days_to_order
+            (median days to the next order; inf where it is more likely never).
+        """
+        history = [histories[name].to_numpy(dtype=float) for name in KEYS]
+        return pd.DataFrame(
+            {
+                "p_alive": self.p_alive(*history),
+                "p_order": self.p_order(horizon_days, *history),
+                "expected_orders": self.expected_orders(horizon_days, *history),
+                "days_to_order": self.days_to_order(*history),
+            },
+            index=histories.index,
+        )
 
     def p_alive(self, frequency, recency, T) -> np.ndarray:
         """Probability of not having left by the end of the window, shape (n,).
 
-        In BG/NBD it is 1 for every one-time buyer by construction: use MBG/NBD to judge churn.
+        In BG/NBD it is 1 for every one-time buyer by construction: use MBG/NBD or Pareto/NBD to judge churn.
         """
-        return alive_probability(self.model, self.params.to_numpy(), *self._history(frequency, recency, T))
+        return alive_probability(self.model, self._vector, *self._history(frequency, recency, T))
 
-    def expected_orders(self, days, frequency, recency, T) -> np.ndarray:
+    def expected_orders(self, days, frequency, recency, T, *, if_alive: bool = False) -> np.ndarray:
         """Expected purchase days in the next `days` (scalar or shape (n,)), shape (n,).
 
-        Fader, Hardie, Lee (2005), equation 10; for MBG/NBD Wagner and Hoppe (2008). Finite for all parameters,
-        also where a = 1 or where a + b < 1 makes the textbook form fail.
+        Finite for all parameters, also where a = 1 or where a + b < 1 makes the textbook form fail. `if_alive`
+        gives what a customer would buy who is still there; times P(alive) it is the expectation. The history
+        (0, 0, 0) is that of a customer who has just bought for the first time.
         """
         x, recency, T = self._history(frequency, recency, T)
-        r, alpha, a, b = self.params
-        horizon = self._horizon(days, x)
-        alive = alive_probability(self.model, self.params.to_numpy(), x, recency, T)
-        return alive * orders_while_alive(r + x, alpha + T, a, survivals(self.model, b, x), horizon)
+        expected = orders_if_alive(self.model, self._vector, x, T, self._horizon(days, x))
+        return expected if if_alive else expected * alive_probability(self.model, self._vector, x, recency, T)
 
     def p_order(self, days, frequency, recency, T) -> np.ndarray:
-        """Probability of at least one purchase day in the next `days` (scalar or shape (n,)), shape (n,).
-
-        P(alive) x (1 - ((alpha + T) / (alpha + T + t))^(r + x)): a living customer cannot leave before the
-        next purchase, so only the purchase rate's gamma posterior matters.
-        """
+        """Probability of at least one purchase day in the next `days` (scalar or shape (n,)), shape (n,)."""
         x, recency, T = self._history(frequency, recency, T)
-        r, alpha, _, _ = self.params
-        horizon = self._horizon(days, x)
-        alive = alive_probability(self.model, self.params.to_numpy(), x, recency, T)
-        return alive * -np.expm1(-(r + x) * np.log1p(horizon / (alpha + T)))
+        alive = alive_probability(self.model, self._vector, x, recency, T)
+        return alive * order_if_alive(self.model, self._vector, x, T, self._horizon(days, x))
+
+    def days_to_order(self, frequency, recency, T) -> np.ndarray:
+        """Median days to the next purchase day, shape (n,); inf where none is as likely, or within ten years."""
+        x, recency, T = np.atleast_1d(*self._history(frequency, recency, T))
+        alive = alive_probability(self.model, self._vector, x, recency, T)
+        ceiling = TEN_YEARS / DAYS_PER_UNIT[self.time_unit]
+        wait = median_wait(self.model, self._vector, alive, x, T, ceiling)
+        return np.where(np.isfinite(wait), self._days(np.minimum(wait, ceiling)), np.inf)
+
+    def discounted_orders(self, rate: float, frequency, recency, T) -> np.ndarray:
+        """Discounted expected purchase days without an end (DERT), Pareto/NBD only, shape (n,).
+
+        `rate` is the discount rate per year; it acts continuously, as log(1 + rate) / 365.25 a day.
+
+        Raises
+        ------
+        WaageError
+            For another model, whose sum has no closed form, or without a positive rate.
+        """
+        if self.model != "pareto":
+            raise WaageError(f"discounted_orders needs model 'pareto', not {self.model!r}; set clv_years instead")
+        if not 0 < rate < np.inf:
+            raise WaageError(f"rate must be positive, got {rate!r} (0.10 is ten percent a year)")
+        x, recency, T = self._history(frequency, recency, T)
+        per_unit = np.log1p(rate) / 365.25 * DAYS_PER_UNIT[self.time_unit]
+        alive = alive_probability(self.model, self._vector, x, recency, T)
+        return alive * discounted_if_alive(self._vector, x, T, per_unit)
 
     def draw_parameters(self, draws: int, rng: np.random.Generator) -> np.ndarray:
         """Draw parameter vectors, shape (draws, 4), from the normal approximation on the log scale."""
@@ -175,26 +255,26 @@ class PurchaseModel:
     ) -> np.ndarray:
         """Draw purchase days in the next `days` (one number), integers of shape (draws, n).
 
-        Exact predictive draws: alive ~ Bernoulli(P(alive)), rate ~ Gamma(r + x, alpha + T), drop-out
-        p ~ Beta(a, b + x) (MBG/NBD: b + x + 1, the first purchase was survived too), orders =
-        min(Poisson(rate t), Geometric(p)). A living customer of either model leaves only after a future
-        purchase, which still counts. `with_parameters` gives each draw its own parameter vector; `params`
-        (draws, 4) hands them in, so that several calls can share them.
+        Exact predictive draws, as in `waage.clv.drawing.draw_purchases`. `with_parameters` gives each draw its own
+        parameter vector; `params` (draws, 4) hands them in, so that several calls can share them.
         """
-        x, recency, T = (np.atleast_1d(column) for column in self._history(frequency, recency, T))
+        x, recency, T = np.atleast_1d(*self._history(frequency, recency, T))
         horizon = float(self._horizon(days, np.zeros(())))
         if params is None and with_parameters:
             params = self.draw_parameters(draws, rng)
         elif params is None:
-            params = np.tile(self.params.to_numpy(dtype=float), (draws, 1))
+            params = np.tile(self._vector, (draws, 1))
         orders = np.zeros((draws, len(x)), dtype=np.int64)
+        alive, last = None, None
         for row, vector in zip(orders, params, strict=True):
-            buyers, wanted, limit = draw_buyers(self.model, vector, horizon, x, recency, T, rng)
-            row[buyers] = np.minimum(wanted, limit)
+            if last is None or not np.array_equal(vector, last):
+                alive, last = alive_probability(self.model, vector, x, recency, T), vector
+            buyers, counts, _ = draw_purchases(self.model, vector, horizon, x, recency, T, rng, alive)
+            row[buyers] = counts
         return orders
 
     def draw_order_days(
-        self, days, frequency, recency, T, *, params, rng: np.random.Generator
+        self, days, frequency, recency, T, *, params, rng: np.random.Generator, alive=None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw once when customers buy in the next `days`, given one parameter vector of the time unit.
 
@@ -209,172 +289,49 @@ class PurchaseModel:
         """
         x, recency, T = self._history(frequency, recency, T)
         horizon = float(self._horizon(days, np.zeros(())))
-        buyers, wanted, limit = draw_buyers(self.model, params, horizon, x, recency, T, rng)
-        when = rng.random(int(wanted.sum())) * float(days)
-        counts = np.minimum(wanted, limit)
-        leaves = wanted > limit
-        if leaves.any():
-            # Given their number, Poisson times are uniform; who leaves keeps the earliest ones.
-            here = np.repeat(leaves, wanted)
-            wanted, limit = wanted[leaves], limit[leaves]
-            owner = np.repeat(np.arange(len(wanted)), wanted)
-            rank = np.arange(len(owner)) - np.repeat(np.cumsum(wanted) - wanted, wanted)
-            early = when[here]
-            when[here] = np.where(rank < np.repeat(limit, wanted), early[np.lexsort((early, owner))], np.nan)
-            when = when[~np.isnan(when)]
-        return buyers, counts, when
+        vector = np.asarray(params, dtype=float)
+        buyers, counts, when = draw_purchases(self.model, vector, horizon, x, recency, T, rng, alive)
+        return buyers, counts, self._days(when)
+
+    def plot_alive(self, ax=None, **options):
+        """Draw P(alive) over frequency and recency; see `waage.clv.plots.plot_history_map`."""
+        from waage.clv.plots import plot_history_map
+
+        return plot_history_map(self, "p_alive", ax, **options)
+
+    def plot_expected_orders(self, ax=None, **options):
+        """Draw expected orders over frequency and recency; see `waage.clv.plots.plot_history_map`."""
+        from waage.clv.plots import plot_history_map
+
+        return plot_history_map(self, "expected_orders", ax, **options)
+
+    def plot_customer(self, purchase_days, until, ax=None, **options):
+        """Draw one customer's purchases and P(alive) over time; see `waage.clv.plots.plot_customer`."""
+        from waage.clv.plots import plot_customer
+
+        return plot_customer(self, purchase_days, until, ax, **options)
 
     def _history(self, frequency, recency, T) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        unit = DAYS_PER_UNIT[self.time_unit]
-        x = np.asarray(frequency, dtype=float)
-        return x, np.asarray(recency, dtype=float) / unit, np.asarray(T, dtype=float) / unit
+        return np.asarray(frequency, dtype=float), *in_units(recency, T, self.time_unit, self.calendar)
 
     def _horizon(self, days, like: np.ndarray) -> np.ndarray:
         horizon = np.asarray(days, dtype=float)
         if not (np.isfinite(horizon).all() and (horizon >= 0).all()):
             raise WaageError(f"days must be finite and not negative, got {days!r}")
-        return np.broadcast_to(horizon / DAYS_PER_UNIT[self.time_unit], np.broadcast_shapes(horizon.shape, like.shape))
+        shape = np.broadcast_shapes(horizon.shape, like.shape)
+        if self.calendar is not None:
+            horizon = self.calendar.elapsed(horizon)
+        return np.broadcast_to(horizon / DAYS_PER_UNIT[self.time_unit], shape)
+
+    def _days(self, time: np.ndarray) -> np.ndarray:
+        days = time * DAYS_PER_UNIT[self.time_unit]
+        return days if self.calendar is None else self.calendar.days(days)
 
 
-def unique_histories(histories: pd.DataFrame) -> pd.DataFrame:
-    """Check histories and count the unique ones: frequency, recency, T, n, sorted.
-
-    Raises
-    ------
-    WaageError
-        Naming all faults: missing columns, gaps, fractions, negative values, recency beyond T, recency without
-        repeat purchases or the other way round.
-    """
-    check_histories(histories)
-    columns = ["frequency", "recency", "T"]
-    counted = histories[columns].astype("int64")
-    counted["n"] = histories["n"].astype("int64") if "n" in histories else 1
-    unique = counted.groupby(columns, as_index=False, sort=True)["n"].sum()
-    return unique[unique["n"] > 0].reset_index(drop=True)
-
-
-def check_histories(histories: pd.DataFrame) -> None:
-    """Refuse histories that no sequence of purchase days can have, naming all faults."""
-    missing = [name for name in ("frequency", "recency", "T") if name not in histories]
-    if missing:
-        raise WaageError(f"histories: column {', '.join(missing)} missing; there are {', '.join(map(str, histories))}")
-    if len(histories) == 0:
-        raise WaageError("histories: no rows; check the window and the customers selected")
-    faults = []
-    for name in ("frequency", "recency", "T", "n"):
-        if name not in histories:
-            continue
-        values = histories[name].to_numpy(dtype=float, na_value=np.nan)
-        with np.errstate(invalid="ignore"):
-            bad = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
-        if bad.any():
-            faults.append(f"{name} must be whole and not negative ({_first(values, bad)})")
-    if not faults:
-        x, recency, T = (histories[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
-        if (bad := recency > T).any():
-            faults.append(f"recency lies after the end of the window, beyond T ({_first(recency, bad)})")
-        if (bad := (x == 0) & (recency > 0)).any():
-            faults.append(f"recency without a repeat purchase ({_first(recency, bad)})")
-        if (bad := (x > 0) & (recency < x)).any():
-            faults.append(f"more repeat purchase days than days, merge orders of one day ({_first(x, bad)})")
-        if T.max() == 0:
-            faults.append("T is 0 for everybody, nothing was observed; take a longer window")
-    if faults:
-        raise WaageError("histories: " + "; ".join(faults))
-
-
-def log_likelihood(model: str, params, frequency, recency, T, n) -> float:
-    """Log-likelihood of weighted histories in the units of `params`, the sum over customers.
-
-    BG/NBD: Fader, Hardie, Lee (2005), equation 6. MBG/NBD: Batislam et al. (2007).
-    """
-    r, alpha, a, b = params
-    x = frequency
-    rate = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-    survived = survivals(model, b, x)
-    still_there = betaln(a, survived) - betaln(a, b) - (r + x) * np.log(alpha + T)
-    # Left after the last purchase: one survival less, one drop-out more.
-    possible = (x > 0) | (model == "mbg")
-    left = np.where(
-        possible,
-        betaln(a + 1, np.where(possible, survived - 1, 1.0)) - betaln(a, b) - (r + x) * np.log(alpha + recency),
-        -np.inf,
-    )
-    return float(np.sum(n * (rate + np.logaddexp(still_there, left))))
-
-
-def alive_probability(model: str, params, x, recency, T) -> np.ndarray:
-    """P(alive) in the units of `params`; the odds are formed on the log scale, so nothing overflows."""
-    r, alpha, a, b = params
-    possible = (x > 0) | (model == "mbg")
-    chances = np.where(possible, survivals(model, b, x) - 1, 1.0)
-    odds_of_having_left = np.log(a / chances) + (r + x) * np.log((alpha + T) / (alpha + recency))
-    return np.where(possible, expit(-odds_of_having_left), 1.0)
-
-
-def survivals(model: str, b: float, x):
-    """Second parameter of the drop-out's posterior while alive: b plus the chances to leave not taken."""
-    return b + x + (1 if model == "mbg" else 0)
-
-
-def orders_while_alive(shape, rate, a: float, survived, horizon) -> np.ndarray:
-    """Expected orders in `horizon` of a living customer: lambda ~ Gamma(shape, rate), p ~ Beta(a, survived).
-
-    E[(1 - exp(-lambda p t)) / p]. The usual closed form after Euler's transformation of its 2F1, which then
-    neither overflows nor needs a logarithm; where it divides by nearly zero (a near 1, a + survived near 1 or
-    below, or 2F1 fails) the same expectation is integrated over p.
-    """
-    shape, rate, survived, horizon = np.broadcast_arrays(
-        *(np.asarray(value, dtype=float) for value in (shape, rate, survived, horizon))
-    )
-    third = a + survived - 1
-    z = horizon / (rate + horizon)
-    with np.errstate(all="ignore"):
-        power = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(third - shape, a - 1, third, z)
-        expected = third / (a - 1) * (1 - power)
-        ceiling = shape * horizon / rate
-        safe = np.isfinite(expected) & (third > 0.05) & (expected >= 0) & (expected <= ceiling * (1 + 1e-9))
-    if abs(a - 1) < 1e-3:
-        safe = np.zeros_like(safe)
-    expected = np.where(safe, expected, 0.0)
-    if not safe.all():
-        expected[~safe] = _orders_by_quadrature(shape[~safe], rate[~safe], a, survived[~safe], horizon[~safe])
-    return expected
-
-
-def draw_buyers(model: str, params, horizon: float, x, recency, T, rng: np.random.Generator):
-    """Draw who buys in `horizon`: positions, the purchases wanted, and the purchase after which they leave."""
-    r, alpha, a, b = params
-    alive = np.flatnonzero(rng.random(len(x)) < alive_probability(model, params, x, recency, T))
-    rate = rng.standard_gamma(r + x[alive]) / (alpha + T[alive])
-    wanted = rng.poisson(rate * horizon)
-    buyers, wanted = alive[wanted > 0], wanted[wanted > 0]
-    # A drop-out probability below 1e-12 cannot be told from never; the geometric law needs it positive.
-    leaving = np.maximum(rng.beta(a, survivals(model, b, x[buyers])), 1e-12)
-    return buyers, wanted, rng.geometric(leaving)
-
-
-def _orders_by_quadrature(shape, rate, a, survived, horizon, nodes: int = 301) -> np.ndarray:
-    # E[(1 - (1 + p t / rate)^-shape) / p] over p ~ Beta(a, survived), by the trapezoid rule on the log odds of
-    # p, stretched by sinh so that both tails of the beta are reached; converges exponentially, all terms positive.
-    stretch = horizon / rate
-    centre = np.log(a / survived)
-    spread = np.sqrt(polygamma(1, a) + polygamma(1, survived))
-    # Tails fall like exp(-a y) and exp(-survived y): 36 units of that are 1e-16.
-    lowest = -np.arcsinh((36 / a + 12 * np.log1p(4 / np.sqrt(survived))) / spread)
-    highest = np.arcsinh((36 / survived + 12 * np.log1p(4 / np.sqrt(a))) / spread)
-    peak = a * log_expit(centre) + survived * log_expit(-centre)
-    total, mass = np.zeros_like(stretch), np.zeros_like(stretch)
-    for share in np.linspace(0, 1, nodes):
-        u = lowest + share * (highest - lowest)
-        log_odds = centre + spread * np.sinh(u)
-        density = np.exp(a * log_expit(log_odds) + survived * log_expit(-log_odds) - peak) * np.cosh(u)
-        p = expit(np.maximum(log_odds, -600.0))
-        total += density * -np.expm1(-shape * np.log1p(p * stretch)) / p
-        mass += density
-    return np.clip(total / mass, 0.0, shape * stretch)
-
-
-def _first(values: np.ndarray, bad: np.ndarray) -> str:
-    position = int(np.flatnonzero(bad)[0])
-    return f"{int(bad.sum())} rows, first {values[position]:g} in row {position}"
+def in_units(recency, T, time_unit: str, calendar: Calendar | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return recency and T (days) in time units, on the clock of the season where there is one."""
+    recency, T = np.asarray(recency, dtype=float), np.asarray(T, dtype=float)
+    if calendar is not None:
+        recency, T = calendar.history(recency, T)
+    unit = DAYS_PER_UNIT[time_unit]
+    return recency / unit, T / unit

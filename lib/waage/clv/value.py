@@ -1,145 +1,343 @@
-"""What customers will be worth: expected and discounted margin, with predictive intervals."""
+"""What customers will be worth: expected and discounted margin, once for each unique history, with intervals."""
 
-import datetime
+from dataclasses import dataclass, field
+from datetime import date
 
+import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from waage.clv.purchases import PurchaseModel, check_histories
-from waage.clv.spend import SpendModel, clean_history, draw_rates
+from waage.clv.drawing import draw_purchases
+from waage.clv.histories import KEYS, check_histories, unique_histories
+from waage.clv.purchases import PurchaseModel
+from waage.clv.spend import SpendModel, clean_history
 from waage.errors import Refusal, WaageError
 
-COLUMNS = ["person_id", "frequency", "recency", "T", "monetary"]
+#: Columns of a valuation; the first nine are the table contract of `clv`.
+COLUMNS = (
+    *("person_id", "p_alive", "p_order_90d", "expected_orders", "expected_order_value", "value_12m", "clv"),
+    *("clv_low", "clv_high", "days_to_order", "value_endangered", "value_past", "value_total", "T"),
+)
+FOREVER = 0
+_ROWS = 65_536  # histories scored at a time
 
 
-def customer_value(
-    customers: pd.DataFrame,
+@dataclass(frozen=True)
+class Terms:
+    """What turns orders into value: the same for every customer, and printed beside every figure.
+
+    Attributes
+    ----------
+    as_of : date
+        Last day of the window that histories end at; months are calendar months counted from the day after it.
+    margin_rate : float
+        Margin as a share of the money in `monetary`, 0 to 1.
+    discount_rate : float
+        Per year, not negative. A month's margin is discounted from its middle: (1 + rate)^-((month - 1/2) / 12).
+    horizon_months : int
+        Months that count into expected_orders.
+    clv_years : int
+        Years that count into clv; 0 counts all that will ever come, for Pareto/NBD alone.
+    return_cost : float
+        Cost of a returned order, in the study's money; times a customer's return rate it may make a value negative.
+    level : float
+        Coverage of the intervals.
+    """
+
+    as_of: date
+    margin_rate: float
+    discount_rate: float
+    horizon_months: int = 12
+    clv_years: int = 3
+    return_cost: float = 0.0
+    level: float = 0.8
+
+    def __post_init__(self):
+        faults = []
+        try:
+            object.__setattr__(self, "as_of", pd.Timestamp(self.as_of).date())
+        except (TypeError, ValueError):
+            faults.append(f"as_of must be a day, got {self.as_of!r}")
+        if not 0 <= self.margin_rate <= 1:
+            faults.append(f"margin_rate must be a share between 0 and 1, got {self.margin_rate!r}")
+        if not 0 <= self.discount_rate < np.inf:
+            faults.append(
+                f"discount_rate must not be negative, got {self.discount_rate!r} (0.10 is ten percent a year)"
+            )
+        if self.horizon_months < 1:
+            faults.append(f"horizon_months must be at least 1, got {self.horizon_months}")
+        if self.clv_years < 0 or (self.clv_years == FOREVER and not self.discount_rate):
+            faults.append(f"clv_years must be at least 1 (0, all years, needs a discount_rate), got {self.clv_years}")
+        if not 0 <= self.return_cost < np.inf:
+            faults.append(f"return_cost must not be negative, got {self.return_cost!r}")
+        if not 0 < self.level < 1:
+            faults.append(f"level must lie between 0 and 1, got {self.level!r}")
+        if faults:
+            raise WaageError("terms: " + "; ".join(faults))
+
+    @property
+    def months(self) -> int:
+        """Months that are looked at one by one."""
+        return max(self.horizon_months, 12, 12 * self.clv_years)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Discount factor of each month within 12 months and within clv_years, shape (2, months)."""
+        month = np.arange(self.months)
+        factor = (1 + self.discount_rate) ** -((month + 0.5) / 12)
+        return np.array([factor * (month < 12), factor * (month < (12 * self.clv_years or self.months))])
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a unique history is worth, as `score_histories` returns it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a unique history: frequency, recency, T, n; p_alive, p_order_90d, days_to_order (NaN: more likely
+        never), expected_orders; orders_12m and orders_clv (discounted); and if there were draws low, high (bounds of
+        clv before margin, per spend_unit + frequency monetary), low_orders, high_orders (discounted orders there),
+        variance (of what low and high are bounds of), variance_orders (of the orders in the horizon).
+    terms : Terms
+    purchases, spend : PurchaseModel, SpendModel
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    terms: Terms
+    purchases: PurchaseModel
+    spend: SpendModel
+
+    @property
+    def spend_table(self) -> pd.DataFrame:
+        """By frequency spend_unit and spend_pull: an order is expected to be worth pull (unit + frequency monetary)."""
+        x = np.unique(self.table["frequency"].to_numpy())
+        p, q, unit = self.spend.split(self.spend.params, x)
+        return pd.DataFrame({"frequency": x, "spend_unit": unit, "spend_pull": p / (p * x + q - 1)})
+
+    def with_spend(self) -> pd.DataFrame:
+        """The table with spend_unit and spend_pull, without n."""
+        return self.table.drop(columns="n").merge(self.spend_table, on="frequency", how="left")
+
+
+def score_histories(
+    histories: pd.DataFrame,
     purchases: PurchaseModel,
     spend: SpendModel,
+    terms: Terms,
     *,
-    horizon_months: int,
-    as_of: datetime.date | str,
-    margin_rate: float,
-    discount_rate: float,
-    draws: int = 400,
-    level: float = 0.8,
-    seed: int,
-    with_parameters: bool = True,
-    chunk: int = 10_000,
-) -> pd.DataFrame:
-    """Value every customer over the coming months.
+    alive_model: PurchaseModel | None = None,
+    draws: int = 200,
+    seed: int = 0,
+) -> Scores:
+    """Score every unique history once.
 
-    Orders are purchase days. Money is that of `monetary`: net revenue in, net revenue out. Months are calendar
-    months counted from the day after `as_of`, with their real lengths; each month's margin is discounted from
-    the middle of the month, (1 + discount_rate)^-((month - 1/2) / 12).
+    Parameters
+    ----------
+    histories : DataFrame
+        frequency, recency, T in days; n if counted.
+    purchases, spend : PurchaseModel, SpendModel
+        Fitted models; the spend model on the same money.
+    terms : Terms
+    alive_model : PurchaseModel, optional
+        Who says whether a customer is still there, where `purchases` is a BG/NBD: that model takes all one-time buyers
+        for alive, so without it their p_alive is NaN.
+    draws, seed : int
+        Predictive draws for each unique history; 0 leaves the intervals out. Draws take the parameters as they are:
+        their uncertainty is negligible for one customer, and not for totals, see `value_totals`.
+
+    Raises
+    ------
+    WaageError
+        When histories are broken.
+    Refusal
+        When the spend model has no mean, or all years are asked of a model other than Pareto/NBD.
+
+    Notes
+    -----
+    The money of a customer with mean value m in x repeat orders is (unit + x m) S / G, with S a sum of discounted
+    Gamma(p) draws, one for each order, and G ~ Gamma(q + p x) (Fader and Hardie, note 025): its quantiles over the
+    unit depend on the history alone, so a million customers need no more draws than their unique histories.
+    """
+    if draws < 0:
+        raise WaageError(f"draws must not be negative, got {draws} (0 leaves the intervals out)")
+    if spend.problem:
+        raise Refusal(f"spend model: {spend.problem}")
+    if terms.clv_years == FOREVER and purchases.model != "pareto":
+        raise Refusal(f"clv_years 0 (all years) needs the model 'pareto', not {purchases.model!r}; set clv_years")
+    if purchases.calendar is not None and purchases.calendar.as_of != terms.as_of:
+        raise WaageError(f"the model's calendar starts after {purchases.calendar.as_of}, the terms after {terms.as_of}")
+    unique = unique_histories(histories)
+    columns = ["p_alive", "p_order_90d", "days_to_order", "expected_orders", "orders_12m", "orders_clv"]
+    for name in columns:
+        unique[name] = np.nan
+    ends = month_ends(terms.as_of, terms.months)
+    for start in range(0, len(unique), _ROWS):
+        rows = slice(start, start + _ROWS)
+        history = [unique[name].to_numpy(dtype=float)[rows] for name in KEYS]
+        unique.iloc[rows, -len(columns) :] = _score(history, purchases, alive_model, terms, ends)
+    history = [unique[name].to_numpy(dtype=float) for name in KEYS]
+    alive = purchases.p_alive(*history) if draws else None
+    names = ["low", "high", "low_orders", "high_orders", "variance", "variance_orders"]
+    if draws:
+        unique[names] = _simulate(purchases, spend, history, alive, ends, terms, draws, seed)
+    return Scores(unique, terms, purchases, spend)
+
+
+def customer_value(customers: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """Value every customer: scores joined to persons.
 
     Parameters
     ----------
     customers : DataFrame
         One row per person: `person_id`, `frequency`, `recency`, `T` (days), `monetary` (mean value per repeat
-        purchase day; ignored where frequency is 0).
-    purchases, spend : PurchaseModel, SpendModel
-        Fitted models; the spend model on the same money.
-    horizon_months : int
-        Months that count into expected_orders and clv.
-    as_of : date or ISO text
-        Last day of the window that histories end at.
-    margin_rate : float
-        Margin as a share of the money in `monetary`, 0 to 1.
-    discount_rate : float
-        Per year, not negative.
-    draws, level, seed : int, float, int
-        Predictive draws per customer, coverage of the interval, seed. With fewer draws the interval's ends get
-        coarser, not biased.
-    with_parameters : bool
-        Let the draws carry the uncertainty of the fitted parameters; negligible for one customer, not for totals.
-    chunk : int
-        Customers simulated at once: bounds memory (8 x draws x chunk bytes) and is part of the seed.
+        purchase day; ignored where frequency is 0); optionally `return_rate` (of future orders, 0 to 1) and
+        `revenue` (all that was bought so far).
+    scores : Scores
+        Of (at least) these histories.
 
     Returns
     -------
     DataFrame
-        One row per person, sorted by person_id: person_id, p_alive, p_order_90d, expected_orders (within the
-        horizon), expected_order_value, value_12m (expected undiscounted value in 12 months, before margin), clv
-        (expected discounted margin within the horizon), clv_low, clv_high. The expectation of a customer who
-        will probably buy nothing lies above clv_high. `total_value` gives the totals of the same draws.
+        One row per person, sorted by person_id. person_id, p_alive, p_order_90d; expected_orders (within
+        horizon_months); expected_order_value (before margin); value_12m and clv (expected discounted margin less
+        costs of returns in 12 months and in clv_years: the residual value); clv_low, clv_high; days_to_order (median,
+        NaN where no order is more likely); value_endangered (clv if still active, times 1 - P(alive)); value_past
+        (margin so far, NaN without `revenue`) and value_total (with clv: the value including history); T. The
+        expectation of a customer who will probably buy nothing lies above clv_high.
 
     Raises
     ------
     WaageError
-        When columns, ids or rates are not usable, or the spend model has no mean.
+        When columns or ids are not usable, or a history has no score.
     """
-    months = int(horizon_months)
-    _check(customers, spend, months, margin_rate, discount_rate, draws, level, chunk)
-    customers = customers[COLUMNS].sort_values("person_id", kind="stable", ignore_index=True)
-    x, recency, T = (customers[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
-    x, m = clean_history(x, customers["monetary"].to_numpy(dtype=float, na_value=np.nan))
-    ends = month_ends(as_of, max(months, 12))
-    discount = (1 + discount_rate) ** -((np.arange(len(ends)) + 0.5) / 12) * (np.arange(len(ends)) < months)
-
-    # Each unique history is scored once; cumulating to the month ends costs one prediction per month.
-    unique, place = np.unique(np.column_stack([x, recency, T]), axis=0, return_inverse=True)
-    history, place = unique.T, place.reshape(-1)
-    cumulated = np.array([purchases.expected_orders(end, *history) for end in ends])
-    # Differences of nearly equal expectations may come out as -1e-17.
-    monthly = np.maximum(np.diff(cumulated, axis=0, prepend=0.0), 0.0)
-    order_value = spend.expected_order_value(x, m)
-    result = pd.DataFrame(
-        {
-            "person_id": customers["person_id"],
-            "p_alive": purchases.p_alive(*history)[place],
-            "p_order_90d": purchases.p_order(90, *history)[place],
-            "expected_orders": cumulated[months - 1][place],
-            "expected_order_value": order_value,
-            "value_12m": cumulated[11][place] * order_value,
-            "clv": margin_rate * (discount @ monthly)[place] * order_value,
-        }
-    )
-    low, high, totals = _simulate(
-        purchases,
-        spend,
-        (x, recency, T, m),
-        ends=ends,
-        weights=np.column_stack([margin_rate * discount, np.arange(len(ends)) < 12]),
-        months=months,
-        draws=draws,
-        tails=((1 - level) / 2, (1 + level) / 2),
-        seed=seed,
-        with_parameters=with_parameters,
-        chunk=chunk,
-    )
-    result["clv_low"], result["clv_high"] = low, high
-    result.attrs["total_value"] = _total_rows(result, totals, level)
-    return result
-
-
-def total_value(values: pd.DataFrame) -> pd.DataFrame:
-    """Return the totals of all customers with their intervals, as `customer_value` simulated them.
-
-    Columns measure (expected_orders, value_12m, clv), value, low, high. All customers of a draw share its
-    parameters, so parameter uncertainty does not average out. The interval knows chance and estimation, not
-    seasons, campaigns or the economy: compare it with the backtest before promising it.
-
-    Raises
-    ------
-    WaageError
-        When `values` is not what `customer_value` returned (a merge or a file drops the totals).
-    """
-    rows = values.attrs.get("total_value")
-    if rows is None:
-        raise WaageError(
-            "values: no simulated totals attached; call total_value on the result of customer_value itself"
+    needed = ["person_id", *KEYS, "monetary"]
+    missing = [name for name in needed if name not in customers]
+    if missing:
+        raise WaageError(f"customers: column {', '.join(missing)} missing; there are {', '.join(map(str, customers))}")
+    faults = []
+    if customers["person_id"].isna().any():
+        faults.append("person_id is missing in some rows")
+    if (twice := customers["person_id"].duplicated()).any():
+        faults.append(
+            f"person_id must be unique, {int(twice.sum())} rows repeat one, first "
+            f"{customers['person_id'][twice].iloc[0]!r}"
         )
-    return pd.DataFrame(rows)
+    if faults:
+        raise WaageError("customer_value: " + "; ".join(faults))
+    check_histories(customers)
+    optional = [name for name in ("return_rate", "revenue") if name in customers]
+    people = customers[[*needed, *optional]].sort_values("person_id", kind="stable", ignore_index=True)
+    _, people["monetary"] = clean_history(
+        people["frequency"], people["monetary"].to_numpy(dtype=float, na_value=np.nan)
+    )
+    joined = people.merge(scores.with_spend(), on=KEYS, how="left")
+    if joined["spend_unit"].isna().any():
+        raise WaageError(f"scores: {int(joined['spend_unit'].isna().sum())} histories have none; score these customers")
+    for name in optional:
+        joined[name] = joined[name].astype(float)
+    for name, value in _valuation(joined, scores.terms).items():
+        joined[name] = value
+    if "clv_low" in joined:
+        joined[["clv_low", "clv_high"]] = np.sort(joined[["clv_low", "clv_high"]], axis=1)
+    return joined.reindex(columns=list(COLUMNS))
+
+
+def value_table(histories: ir.Table, scores: Scores, stored: ir.Table | None = None) -> ir.Table:
+    """Value every customer as one lazy expression: `customer_value` for as many customers as there are.
+
+    Parameters
+    ----------
+    histories : ibis table
+        As `waage.history.purchase_histories` returns them; optionally with return_rate and revenue.
+    scores : Scores
+        Of all unique histories in it.
+    stored : ibis table, optional
+        `scores.table` where the engine keeps it, so that it need not be handed over; of `scores` itself only terms and
+        spend are then read, and the frequencies in its table.
+    """
+    needless = ["n", "variance", "variance_orders"]
+    if stored is None:
+        slim = scores.table.drop(columns=needless, errors="ignore")
+        stored = ibis.memtable(slim.astype(dict.fromkeys(KEYS, "int32")))
+    stored = stored.drop(*[name for name in needless if name in stored.columns])
+    stored = stored.mutate(**{name: stored[name].cast("int32") for name in KEYS})
+    clean = histories.mutate(
+        monetary=ibis.ifelse(histories.frequency > 0, histories.monetary.cast("float64"), 0.0),
+        **{name: histories[name].cast("int32") for name in KEYS},
+    )
+    clean = clean.mutate(monetary=ibis.greatest(clean.monetary, 0.0))
+    joined = clean.inner_join(stored, KEYS)
+    joined = joined.inner_join(ibis.memtable(scores.spend_table.astype({"frequency": "int32"})), "frequency")
+    table = joined.mutate(**_valuation(joined, scores.terms))
+    if "clv_low" in table.columns:
+        table = table.mutate(
+            clv_low=ibis.least(table.clv_low, table.clv_high), clv_high=ibis.greatest(table.clv_low, table.clv_high)
+        )
+    gaps = {name: ibis.null("float64") for name in COLUMNS if name not in table.columns}
+    return table.mutate(
+        **gaps, T=table["T"].cast("int64"), days_to_order=table.days_to_order.nullif(float("nan"))
+    ).select(*COLUMNS)
+
+
+def _score(history, purchases: PurchaseModel, alive_model, terms: Terms, ends: np.ndarray) -> np.ndarray:
+    """Score histories; columns as `score_histories` names them."""
+    alive = purchases.p_alive(*history)
+    near, far, before = np.zeros((3, len(alive)))
+    horizon = None
+    for end, weight_12m, weight_clv, month in zip(ends, *terms.weights, range(1, terms.months + 1), strict=True):
+        until = purchases.expected_orders(end, *history, if_alive=True)
+        # Differences of nearly equal expectations may come out as -1e-17.
+        coming = np.maximum(until - before, 0.0)
+        near += weight_12m * coming
+        far += weight_clv * coming
+        if month == terms.horizon_months:
+            horizon = until
+        before = until
+    in_all = alive * far
+    if terms.clv_years == FOREVER:
+        in_all = purchases.discounted_orders(terms.discount_rate, *history)
+    shown = alive
+    if purchases.model == "bg":
+        shown = np.where(history[0] > 0, alive, np.nan) if alive_model is None else alive_model.p_alive(*history)
+    wait = purchases.days_to_order(*history)
+    wait = np.where(np.isfinite(wait), wait, np.nan)
+    return np.column_stack([shown, purchases.p_order(90, *history), wait, alive * horizon, alive * near, in_all])
+
+
+def _valuation(row, terms: Terms) -> dict:
+    """The one place where scores become money: on a DataFrame or on an ibis table."""
+    basis = row["spend_unit"] + row["frequency"] * row["monetary"]
+    each = row["spend_pull"] * basis
+    cost = terms.return_cost * row["return_rate"] if "return_rate" in row.columns else 0.0
+    profit = terms.margin_rate * each - cost
+    clv = row["orders_clv"] * profit
+    result = {
+        "expected_order_value": each,
+        "value_12m": row["orders_12m"] * profit,
+        "clv": clv,
+        # If still there a customer would be worth clv / P(alive); 1 - P(alive) of that may be lost.
+        "value_endangered": clv * (1 / (row["p_alive"] + 1e-300) - 1),
+    }
+    if "low" in row.columns:
+        result["clv_low"] = terms.margin_rate * basis * row["low"] - cost * row["low_orders"]
+        result["clv_high"] = terms.margin_rate * basis * row["high"] - cost * row["high_orders"]
+    if "revenue" in row.columns:
+        past = terms.margin_rate * row["revenue"]
+        result |= {"value_past": past, "value_total": past + clv}
+    return result
 
 
 def value_concentration(values: pd.DataFrame | pd.Series, top: float = 0.2) -> float:
     """Share of all CLV held by the `top` share of customers (0.2: the best fifth); NaN without any value.
 
+    Customers with a negative value are the last ones; the others may then hold more than all of it.
+
     Raises
     ------
     WaageError
-        When `top` is not between 0 and 1 or values are negative or missing.
+        When `top` is not between 0 and 1 or values are missing.
     """
     if not 0 <= top <= 1:
         raise WaageError(f"top must be a share between 0 and 1, got {top!r}")
@@ -151,96 +349,55 @@ def concentration_curve(values: pd.DataFrame | pd.Series) -> tuple[np.ndarray, n
     """Shares of customers, most valuable first, and of the CLV they hold together; both from 0 to 1."""
     clv = values["clv"] if isinstance(values, pd.DataFrame) else values
     clv = np.sort(np.asarray(clv, dtype=float))[::-1]
-    if len(clv) == 0 or not (np.isfinite(clv) & (clv >= 0)).all():
-        raise WaageError("values.clv: concentration needs at least one value and none negative or missing")
+    if len(clv) == 0 or not np.isfinite(clv).all():
+        raise WaageError("values.clv: concentration needs at least one value and none missing")
     held = np.concatenate([[0.0], np.cumsum(clv)])
     # All shares from one division, so that the curve ends at exactly 1; undefined when there is nothing to share.
     held = held / held[-1] if held[-1] > 0 else np.full(len(held), np.nan)
     return np.arange(len(held)) / len(clv), held
 
 
-def month_ends(as_of: datetime.date | str, months: int) -> np.ndarray:
+def month_ends(as_of: date | str, months: int) -> np.ndarray:
     """Days from `as_of` to the end of each of the next calendar months, counted from the day after it."""
     start = pd.Timestamp(as_of).normalize() + pd.Timedelta(days=1)
     return np.array([(start + pd.DateOffset(months=k) - start).days for k in range(1, months + 1)])
 
 
-def _simulate(
-    purchases, spend, history, *, ends, weights, months, draws, tails, seed, with_parameters, chunk
-) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Draw every customer's orders and their values; return interval ends and totals per draw."""
-    n = len(history[0])
-    root = np.random.SeedSequence(seed)
-    parameter_seed, *chunk_seeds = root.spawn(1 + -(-n // chunk))
-    rng = np.random.default_rng(parameter_seed)
-    # One parameter vector per draw for all chunks: a total must not average the models' uncertainty away.
-    if with_parameters:
-        purchase_params, spend_params = (model.draw_parameters(draws, rng) for model in (purchases, spend))
-    else:
-        purchase_params, spend_params = (
-            np.tile(model.params.to_numpy(dtype=float), (draws, 1)) for model in (purchases, spend)
-        )
-    low, high = np.empty(n), np.empty(n)
-    totals = {name: np.zeros(draws) for name in ("expected_orders", "value_12m", "clv")}
-    for number, chunk_seed in enumerate(chunk_seeds):
+def _simulate(purchases, spend, history, alive, ends, terms, draws, seed, chunk: int = 8_192) -> np.ndarray:
+    """Bounds, the discounted orders at the bounds, the variance of money per unit, and that of orders."""
+    n, vector = len(alive), purchases.params.to_numpy(dtype=float)
+    x, recency, T = purchases._history(*history)
+    horizon = ends[-1] if terms.clv_years else int(np.ceil(365.25 * np.log(200) / np.log1p(terms.discount_rate)))
+    limit = float(purchases._horizon(horizon, np.zeros(())))
+    months = month_ends(terms.as_of, int(np.ceil(horizon / 30.4)) + 1) if not terms.clv_years else ends
+    factor = (1 + terms.discount_rate) ** -((np.arange(len(months)) + 0.5) / 12)
+    if terms.clv_years:
+        factor = terms.weights[1]
+    closes = purchases._horizon(months.astype(float), months)
+    p, q, _ = spend.split(spend.params, x)
+    tails = ((1 - terms.level) / 2, (1 + terms.level) / 2)
+    result = np.zeros((n, 6))
+    for number, seeds in enumerate(np.random.SeedSequence(seed).spawn(-(-n // chunk))):
         rows = slice(number * chunk, (number + 1) * chunk)
-        x, recency, T, m = (column[rows] for column in history)
-        rng = np.random.default_rng(chunk_seed)
-        margins = np.zeros((draws, len(x)))
+        rng = np.random.default_rng(seeds)
+        k, t_x, age, there = x[rows], recency[rows], T[rows], alive[rows]
+        money, orders, near = np.zeros((3, draws, len(k)))
         for d in range(draws):
-            buyers, counts, when = purchases.draw_order_days(
-                ends[-1], x, recency, T, params=purchase_params[d], rng=rng
-            )
-            rate = draw_rates(spend_params[d], x[buyers], m[buyers], rng)
-            amounts = rng.standard_gamma(spend_params[d, 0], size=len(when)) / np.repeat(rate, counts)
-            month = np.minimum(np.searchsorted(ends, when), len(ends) - 1)
-            discounted, within_year = (amounts[:, None] * weights[month]).T
-            margins[d] = np.bincount(np.repeat(buyers, counts), weights=discounted, minlength=len(x))
-            totals["expected_orders"][d] += np.count_nonzero(month < months)
-            totals["value_12m"][d] += within_year.sum()
-            totals["clv"][d] += discounted.sum()
-        low[rows], high[rows] = np.quantile(margins, tails, axis=0)
-    return low, high, {name: np.quantile(drawn, tails) for name, drawn in totals.items()}
-
-
-def _total_rows(result: pd.DataFrame, totals: dict[str, np.ndarray], level: float) -> list[dict]:
-    # Plain numbers, because attrs travel into Parquet metadata as JSON.
-    return [
-        {
-            "measure": name,
-            "value": float(result[name].sum()),
-            "low": float(low),
-            "high": float(high),
-            "level": float(level),
-        }
-        for name, (low, high) in totals.items()
-    ]
-
-
-def _check(customers, spend, months, margin_rate, discount_rate, draws, level, chunk) -> None:
-    missing = [name for name in COLUMNS if name not in customers]
-    if missing:
-        raise WaageError(f"customers: column {', '.join(missing)} missing; there are {', '.join(map(str, customers))}")
-    faults = []
-    if customers["person_id"].isna().any():
-        faults.append("person_id is missing in some rows")
-    if (twice := customers["person_id"].duplicated()).any():
-        faults.append(
-            f"person_id must be unique, {int(twice.sum())} rows repeat one, first "
-            f"{customers['person_id'][twice].iloc[0]!r}"
-        )
-    if months < 1:
-        faults.append(f"horizon_months must be at least 1, got {months}")
-    if not 0 <= margin_rate <= 1:
-        faults.append(f"margin_rate must be a share between 0 and 1, got {margin_rate!r}")
-    if not 0 <= discount_rate < np.inf:
-        faults.append(f"discount_rate must not be negative, got {discount_rate!r} (0.10 is ten percent a year)")
-    if draws < 2 or chunk < 1:
-        faults.append(f"draws must be at least 2 and chunk at least 1, got {draws} and {chunk}")
-    if not 0 < level < 1:
-        faults.append(f"level must lie between 0 and 1, got {level!r}")
-    if faults:
-        raise WaageError("customer_value: " + "; ".join(faults))
-    if spend.problem:
-        raise Refusal(f"spend model: {spend.problem}")
-    check_histories(customers)
+            buyers, counts, when = draw_purchases(purchases.model, vector, limit, k, t_x, age, rng, there)
+            worth = factor[np.minimum(np.searchsorted(closes, when), len(factor) - 1)]
+            owner = np.repeat(np.arange(len(buyers)), counts)
+            sums = np.bincount(owner, weights=worth * rng.standard_gamma(p, len(when)), minlength=len(buyers))
+            # A rate of zero would make money infinite; gamma draws underflow only for tiny shapes.
+            money[d, buyers] = sums / np.maximum(rng.standard_gamma(q + p * k[buyers]), 1e-12)
+            orders[d, buyers] = np.bincount(owner, weights=worth, minlength=len(buyers))
+            near[d, buyers] = np.bincount(owner[when < closes[terms.horizon_months - 1]], minlength=len(buyers))
+        place = np.argsort(money, axis=0, kind="stable")
+        for side, tail in enumerate(tails):
+            at = np.quantile(np.arange(draws), tail)
+            lower, upper = place[int(np.floor(at))], place[int(np.ceil(at))]
+            part = at - np.floor(at)
+            for column, drawn in ((side, money), (side + 2, orders)):
+                low, high = (drawn[which, np.arange(len(k))] for which in (lower, upper))
+                result[rows, column] = (1 - part) * low + part * high
+        result[rows, 4], result[rows, 5] = money.var(axis=0), near.var(axis=0)
+    return result

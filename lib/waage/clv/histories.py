@@ -1,0 +1,172 @@
+"""What a purchase history is: checks, unique histories with counts, and the one declared approximation."""
+
+from collections.abc import Callable
+from datetime import date
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from waage.errors import WaageError
+from waage.history import known_on, purchase_histories
+
+KEYS = ["frequency", "recency", "T"]
+
+
+def unique_histories(histories: pd.DataFrame) -> pd.DataFrame:
+    """Check histories and count the unique ones: frequency, recency, T, n, sorted.
+
+    Raises
+    ------
+    WaageError
+        Naming all faults: missing columns, gaps, fractions, negative values, recency beyond T, recency without
+        repeat purchases or the other way round.
+    """
+    check_histories(histories)
+    counted = histories[KEYS].astype("int64")
+    counted["n"] = histories["n"].astype("int64") if "n" in histories else 1
+    if _ascending(*(counted[name].to_numpy() for name in KEYS)) and (counted["n"] > 0).all():
+        return counted.reset_index(drop=True)
+    unique = counted.groupby(KEYS, as_index=False, sort=True)["n"].sum()
+    return unique[unique["n"] > 0].reset_index(drop=True)
+
+
+def whole_weeks(histories: pd.DataFrame) -> pd.DataFrame:
+    """Truncate recency and T to whole weeks, still counted in days: fewer unique histories, another model.
+
+    A declared approximation: on a million customers it leaves a seventh of the unique histories, and moved r by
+    2 % and alpha by 8 %. `time_unit="weeks"` is exact and does not need it.
+
+    Returns
+    -------
+    DataFrame
+        As `unique_histories`. Purchase days stay as many as they were, so recency is at least that.
+    """
+    unique = unique_histories(histories)
+    unique["recency"] = np.maximum(unique["recency"] // 7 * 7, unique["frequency"])
+    unique["T"] = np.maximum(unique["T"] // 7 * 7, unique["recency"])
+    return unique_histories(unique)
+
+
+def check_histories(histories: pd.DataFrame) -> None:
+    """Refuse histories that no sequence of purchase days can have, naming all faults."""
+    missing = [name for name in KEYS if name not in histories]
+    if missing:
+        raise WaageError(f"histories: column {', '.join(missing)} missing; there are {', '.join(map(str, histories))}")
+    if len(histories) == 0:
+        raise WaageError("histories: no rows; check the window and the customers selected")
+    faults = []
+    for name in (*KEYS, "n"):
+        if name not in histories:
+            continue
+        values = histories[name].to_numpy(dtype=float, na_value=np.nan)
+        with np.errstate(invalid="ignore"):
+            bad = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
+        if bad.any():
+            faults.append(f"{name} must be whole and not negative ({_first(values, bad)})")
+    if not faults:
+        x, recency, T = (histories[name].to_numpy(dtype=float) for name in KEYS)
+        if (bad := recency > T).any():
+            faults.append(f"recency lies after the end of the window, beyond T ({_first(recency, bad)})")
+        if (bad := (x == 0) & (recency > 0)).any():
+            faults.append(f"recency without a repeat purchase ({_first(recency, bad)})")
+        if (bad := (x > 0) & (recency < x)).any():
+            faults.append(f"more repeat purchase days than days, merge orders of one day ({_first(x, bad)})")
+        if T.max() == 0:
+            faults.append("T is 0 for everybody, nothing was observed; take a longer window")
+    if faults:
+        raise WaageError("histories: " + "; ".join(faults))
+
+
+def check_orders(orders: ir.Table, as_of: date) -> None:
+    """Refuse orders that no value can be computed from: later than `as_of`, of several currencies, without a day.
+
+    `waage.history.purchase_histories` filters later orders away, as a look from an earlier day must; call this
+    where there should be none.
+
+    Raises
+    ------
+    WaageError
+        Naming all faults.
+    """
+    counts = {"late": (orders.day > as_of).sum(), "undated": orders.day.isnull().sum(), "last": orders.day.max()}
+    counts["unpriced"] = orders.net_revenue.isnull().sum()
+    if "currency" in orders.columns:
+        counts |= {"currencies": orders.currency.nunique(), "one": orders.currency.min(), "two": orders.currency.max()}
+    found = orders.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    faults = []
+    if found["late"]:
+        faults.append(
+            f"{found['late']} rows lie after as_of {as_of}, the last on {found['last']}; filter them or move as_of"
+        )
+    if found["undated"]:
+        faults.append(f"{found['undated']} rows have no day")
+    if found["unpriced"]:
+        faults.append(f"net_revenue is missing in {found['unpriced']} rows")
+    if found.get("currencies", 1) > 1:
+        faults.append(
+            f"{found['currencies']} currencies are mixed ({found['one']}, {found['two']}, ...); convert them in "
+            "sources/orders.sql"
+        )
+    if faults:
+        raise WaageError("orders: " + "; ".join(faults))
+
+
+def histories_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -> Callable[[date, date], pd.DataFrame]:
+    """Return the function that gives histories as they were known on a day, for `rolling_backtest`.
+
+    Parameters
+    ----------
+    orders, returns, time_zone
+        As `waage.history.known_on` takes them.
+
+    Returns
+    -------
+    callable
+        From a cut and the end of its window to a DataFrame as `waage.history.purchase_histories` makes it, by person.
+    """
+
+    def at(cut: date, end: date) -> pd.DataFrame:
+        known = known_on(orders, returns, cut, time_zone)
+        return purchase_histories(orders, cut, end, known).order_by("person_id").execute()
+
+    return at
+
+
+def return_rates(orders: ir.Table, as_of: date, weight: float = 5.0) -> ir.Table:
+    """Return how often a customer sends goods back, as a lazy expression.
+
+    Parameters
+    ----------
+    orders : ibis table
+        As `waage.history.customer_orders` returns them, with returns booked.
+    as_of : date
+        Last day looked at.
+    weight : float
+        Orders of the average customer that are added to everybody's own. A judgement.
+
+    Returns
+    -------
+    ibis table
+        person_id, return_rate (0 to 1): orders with a return by all orders that were not cancelled, shrunken to the
+        share of all.
+    """
+    kept = orders.filter(
+        orders.person_id.notnull() & (orders.day <= as_of) & (orders.status.fill_null("") != "cancelled")
+    )
+    back = (kept.net_revenue < kept.revenue).cast("float64")
+    share = float(kept.aggregate(share=back.mean()).execute()["share"].fillna(0.0).iloc[0])
+    table = kept.group_by("person_id").agg(own=back.sum(), n=kept.count())
+    return table.select("person_id", return_rate=(table.own + weight * share) / (table.n + weight))
+
+
+def _ascending(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> bool:
+    """Return whether rows are sorted by the three columns and none repeats: then there is nothing to count."""
+    steps = [np.diff(column) for column in (first, second, third)]
+    rises = (steps[0] > 0) | ((steps[0] == 0) & ((steps[1] > 0) | ((steps[1] == 0) & (steps[2] > 0))))
+    return bool(rises.all())
+
+
+def _first(values: np.ndarray, bad: np.ndarray) -> str:
+    position = int(np.flatnonzero(bad)[0])
+    return f"{int(bad.sum())} rows, first {values[position]:g} in row {position}"

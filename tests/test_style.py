@@ -80,6 +80,21 @@ def test_compact(x, currency, language, text):
     assert style.compact(x, currency, language) == text
 
 
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (1_334_000, "€1.33m"),
+        (57_130, "€57.1k"),
+        (1_300_000, "€1.30m"),
+        (2e6, "€2m"),
+        (123_456, "€123k"),
+        (-1_334_000, "−€1.33m"),
+    ],
+)
+def test_a_compact_number_may_have_three_figures(x, text):
+    assert style.compact(x, "EUR", figures=3) == text
+
+
 @pytest.mark.parametrize("missing", MISSING)
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_missing_values_are_a_dash(missing, language):

@@ -291,8 +291,11 @@ def percent(share, language: str = "en", decimals: int = 0) -> str:
     return number(share * 100, language, decimals) + ("%" if language == "en" else f"{_GAP}%")
 
 
-def compact(x, currency: str | None = None, language: str = "en") -> str:
-    """Return a large number short: $4.6m or 4,6 Mio. $; below one thousand it is written out."""
+def compact(x, currency: str | None = None, language: str = "en", figures: int = 0) -> str:
+    """Return a large number short: $4.6m or 4,6 Mio. $; below one thousand it is written out.
+
+    With one decimal below one hundred (4.6m, 460m), or with so many significant figures.
+    """
     _check(language)
     if _missing(x) or math.isinf(x):
         text = number(x, language)
@@ -300,8 +303,9 @@ def compact(x, currency: str | None = None, language: str = "en") -> str:
         x = float(x)
         # 999,600 is 1m, not 1,000k: the limit lies where rounding reaches the next step
         size, *short = next((step for step in _STEPS if abs(x) >= 0.9995 * step[0]), (1, "", ""))
-        tenths = round(abs(x) / size, 1)
-        text = number(x / size, language, 1 if tenths < 100 and tenths % 1 else 0)
+        decimals = max(figures - len(str(int(abs(x) / size))), 0) if figures else 1
+        shown = round(abs(x) / size, decimals)
+        text = number(x / size, language, decimals if shown < 100 and shown % 1 else 0)
         if size > 1:
             text += short[0] if language == "en" else _GAP + short[1]
     return _with_currency(text, currency, language) if currency else text

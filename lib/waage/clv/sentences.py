@@ -136,7 +136,7 @@ def value_sentence(
     currency, language : str
     """
     row = totals[(totals["group"] == "all") & (totals["measure"] == "clv")].iloc[0]
-    amounts = {name: style.money(row[key], currency, language) for name, key in
+    amounts = {name: style.compact(row[key], currency, language, 3) for name, key in
                (("total", "value"), ("low", "low"), ("high", "high"))}  # fmt: skip
     shares = {"fifth": fifth, "margin": terms.margin_rate, "discount": terms.discount_rate}
     texts = {name: style.percent(share, language) for name, share in shares.items()}

@@ -291,7 +291,7 @@ def forecast_check(
 
 def forecast_sentence(check: dict[str, float], currency: str = "EUR", language: str = "en") -> str:
     """Say in one sentence what was forecast, what came and what is expected."""
-    amounts = {name: compact(check[name], currency, language) for name in check if name != "weeks"}
+    amounts = {name: compact(check[name], currency, language, 3) for name in check if name != "weeks"}
     text = (
         "The forecast for the last {weeks} weeks was {forecast}, {came} came; for the next {weeks} weeks {next} are "
         "expected ({next_low} to {next_high}) from the customers known today.",

@@ -134,6 +134,88 @@ def rake(
     return Weights(weights, table, int(cut.sum()), iterations, off <= 10 * tolerance)
 
 
+def rake_groups(
+    sample: pd.DataFrame,
+    groups: Sequence[int],
+    margins: Mapping[str, Mapping[str, float]],
+    *,
+    start: Sequence[float] | None = None,
+    trim: float = 5.0,
+    tolerance: float = 1e-6,
+    max_iter: int = 100,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight many samples, each to the same margins, at once: what `rake` does for one, for every unit and week.
+
+    A level that nobody of a group has cannot be weighted up: the group is raked to the others, and the share of the
+    mix that is missing is handed back instead of an error, because thin groups are judged together later.
+
+    Parameters
+    ----------
+    sample : DataFrame, shape (n, traits)
+        As for `rake`.
+    groups : sequence of int, shape (n,)
+        Number of each row's group, 0 to groups - 1.
+    margins, start, trim, tolerance, max_iter
+        As for `rake`; weights of a group have mean 1 and at most `trim` of its medians.
+
+    Returns
+    -------
+    weights : ndarray, shape (n,)
+    missing : ndarray, shape (groups,)
+        Largest share of a trait's mix (0 to 1) whose levels have nobody in the group.
+
+    Raises
+    ------
+    WaageError
+        As `rake`, for the whole sample.
+    """
+    groups = np.asarray(groups, dtype=np.int64)
+    weights = np.ones(len(sample)) if start is None else np.array(start, dtype=float)
+    _check(sample, margins, weights, trim)
+    count = int(groups.max()) + 1 if len(groups) else 0
+    size = np.bincount(groups, minlength=count)
+    places, wanted, missing = [], [], np.zeros(count)
+    for trait, of in margins.items():
+        code = pd.Index(list(of)).get_indexer(sample[trait])
+        known = np.flatnonzero(code >= 0)
+        place = groups[known] * len(of) + code[known]
+        share = np.array(list(of.values()), dtype=float)
+        there = np.bincount(place, minlength=count * len(of)).reshape(count, -1) > 0
+        share = np.where(there, share / share.sum(), 0.0)
+        total = share.sum(axis=1)
+        missing = np.maximum(missing, np.where(size > 0, 1 - total, 0.0))
+        wanted.append(share / np.where(total > 0, total, 1.0)[:, None])
+        places.append((known, place))
+    weights *= (size / np.bincount(groups, weights, count))[groups]
+
+    def fit(weights: np.ndarray) -> np.ndarray:
+        for _ in range(max_iter):
+            off = 0.0
+            for (known, place), share in zip(places, wanted, strict=True):
+                have = np.bincount(place, weights[known], share.size).reshape(share.shape)
+                total = have.sum(axis=1, keepdims=True)
+                have = np.divide(have, total, out=np.zeros_like(have), where=total > 0)
+                off = max(off, float(np.abs(have - share).max()))
+                factor = np.divide(share, have, out=np.ones_like(have), where=have > 0)
+                weights[known] *= factor.ravel()[place]
+            weights *= (size / np.bincount(groups, weights, count))[groups]
+            if off <= tolerance:
+                break
+        return weights
+
+    def limits(weights: np.ndarray) -> np.ndarray:
+        return trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
+
+    weights = fit(weights)
+    for _ in range(10):
+        limit = limits(weights)
+        if not (weights > limit * (1 + 1e-9)).any():
+            break
+        weights = fit(np.minimum(weights, limit))
+    weights = np.minimum(weights, limits(weights))
+    return weights * (size / np.bincount(groups, weights, count))[groups], missing
+
+
 def _fit(weights, codes, shares, tolerance: float, max_iter: int) -> tuple[np.ndarray, int]:
     weights = weights.copy()
     rounds = 0

@@ -83,6 +83,8 @@ class Moments:
         W = np.eye(len(ix)) if basis is None else basis
         if instruments is None:
             left, right = self.regressors(x, correct), self.cross[np.ix_(every, ix, iy)]
+            if correct:  # where the outcome is itself a week of the score, demeaning ties its error to those of x
+                right = right - self.error[np.ix_(every, ix, iy)]
             left, right = W.T @ left @ W, W.T @ right
         else:
             iz = self.at(instruments)

@@ -173,47 +173,70 @@ def rake_groups(
     weights = np.ones(len(sample)) if start is None else np.array(start, dtype=float)
     _check(sample, margins, weights, trim)
     count = int(groups.max()) + 1 if len(groups) else 0
-    size = np.bincount(groups, minlength=count)
-    places, wanted, missing = [], [], np.zeros(count)
+    missing = np.zeros(count)
+    codes = {trait: pd.Index(list(of)).get_indexer(sample[trait]) for trait, of in margins.items()}
+    # Respondents of a group with the same levels get the same factor: they are one cell.
+    place = groups
     for trait, of in margins.items():
-        code = pd.Index(list(of)).get_indexer(sample[trait])
-        known = np.flatnonzero(code >= 0)
-        place = groups[known] * len(of) + code[known]
-        share = np.array(list(of.values()), dtype=float)
-        there = np.bincount(place, minlength=count * len(of)).reshape(count, -1) > 0
-        share = np.where(there, share / share.sum(), 0.0)
-        total = share.sum(axis=1)
-        missing = np.maximum(missing, np.where(size > 0, 1 - total, 0.0))
-        wanted.append(share / np.where(total > 0, total, 1.0)[:, None])
-        places.append((known, place))
-    weights *= (size / np.bincount(groups, weights, count))[groups]
-
-    def fit(weights: np.ndarray) -> np.ndarray:
-        for _ in range(max_iter):
-            off = 0.0
-            for (known, place), share in zip(places, wanted, strict=True):
-                have = np.bincount(place, weights[known], share.size).reshape(share.shape)
-                total = have.sum(axis=1, keepdims=True)
-                have = np.divide(have, total, out=np.zeros_like(have), where=total > 0)
-                off = max(off, float(np.abs(have - share).max()))
-                factor = np.divide(share, have, out=np.ones_like(have), where=have > 0)
-                weights[known] *= factor.ravel()[place]
-            weights *= (size / np.bincount(groups, weights, count))[groups]
-            if off <= tolerance:
-                break
-        return weights
-
-    def limits(weights: np.ndarray) -> np.ndarray:
-        return trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
-
-    weights = fit(weights)
+        place = place * (len(of) + 1) + codes[trait] + 1
+    place, first, cell = np.unique(place, return_index=True, return_inverse=True)
+    cells = {trait: code[first] for trait, code in codes.items()}
+    group = groups[first]
+    for trait, of in margins.items():
+        share, there = np.array(list(of.values())), np.zeros((count, len(of)), dtype=bool)
+        known = cells[trait] >= 0
+        there[group[known], cells[trait][known]] = True
+        found = np.where(there, share / share.sum(), 0.0).sum(axis=1)
+        missing = np.maximum(missing, np.where(np.bincount(group, minlength=count) > 0, 1 - found, 0.0))
+    size = np.bincount(groups, minlength=count).astype(float)
+    weights *= (size / np.maximum(np.bincount(groups, weights, count), 1e-300))[groups]
+    weights *= _factors(np.bincount(cell, weights), group, cells, margins, tolerance, max_iter)[cell]
+    active = np.ones(count, dtype=bool)
     for _ in range(10):
-        limit = limits(weights)
-        if not (weights > limit * (1 + 1e-9)).any():
+        limit = trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
+        above = weights > limit * (1 + 1e-9)
+        if not above.any():
             break
-        weights = fit(np.minimum(weights, limit))
-    weights = np.minimum(weights, limits(weights))
-    return weights * (size / np.bincount(groups, weights, count))[groups], missing
+        active = np.bincount(groups[above], minlength=count) > 0
+        weights = np.minimum(weights, limit)
+        inside = np.flatnonzero(active[group])
+        part = {trait: code[inside] for trait, code in cells.items()}
+        factors = np.ones(len(group))
+        factors[inside] = _factors(
+            np.bincount(cell, weights, len(group))[inside], group[inside], part, margins, tolerance, max_iter
+        )
+        weights = weights * factors[cell]
+    limit = trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
+    weights = np.minimum(weights, limit)
+    return weights * (size / np.maximum(np.bincount(groups, weights, count), 1e-300))[groups], missing
+
+
+def _factors(totals: np.ndarray, group: np.ndarray, cells, margins: Mapping, tolerance: float, max_iter: int) -> np.ndarray:
+    """Return the factor of each cell that brings every group to the margins its levels allow, groups' totals kept."""
+    count = int(group.max()) + 1
+    now, size = totals.copy(), np.bincount(group, totals, count)
+    steps = []
+    for trait, of in margins.items():
+        known = np.flatnonzero(cells[trait] >= 0)
+        at = group[known] * len(of) + cells[trait][known]
+        share = np.array(list(of.values()), dtype=float)
+        there = np.bincount(at, minlength=count * len(of)).reshape(count, -1) > 0
+        share = np.where(there, share, 0.0)
+        share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
+        steps.append((known, at, share))
+    for _ in range(max_iter):
+        off = 0.0
+        for known, at, share in steps:
+            have = np.bincount(at, now[known], share.size).reshape(share.shape)
+            total = have.sum(axis=1, keepdims=True)
+            wanted = share * total
+            off = max(off, float((np.abs(have - wanted) / np.maximum(total, 1e-300)).max()))
+            factor = np.divide(wanted, have, out=np.ones_like(have), where=have > 0)
+            now[known] *= factor.ravel()[at]
+        now *= np.divide(size, np.bincount(group, now, count), out=np.ones(count), where=size > 0)[group]
+        if off <= tolerance:
+            break
+    return np.divide(now, totals, out=np.ones_like(now), where=totals > 0)
 
 
 def _fit(weights, codes, shares, tolerance: float, max_iter: int) -> tuple[np.ndarray, int]:

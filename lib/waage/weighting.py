@@ -142,7 +142,7 @@ def rake_groups(
     start: Sequence[float] | None = None,
     trim: float = 5.0,
     tolerance: float = 1e-6,
-    max_iter: int = 100,
+    max_iter: int = 50,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weight many samples, each to the same margins, at once: what `rake` does for one, for every unit and week.
 
@@ -192,7 +192,7 @@ def rake_groups(
     weights *= (size / np.maximum(np.bincount(groups, weights, count), 1e-300))[groups]
     weights *= _factors(np.bincount(cell, weights), group, cells, margins, tolerance, max_iter)[cell]
     active = np.ones(count, dtype=bool)
-    for _ in range(10):
+    for _ in range(5):
         limit = trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
         above = weights > limit * (1 + 1e-9)
         if not above.any():

@@ -168,8 +168,9 @@ def link(
         As `build_panel` makes it; single weeks, or blocks of them.
     lags : int, optional
         Periods of delay beside the same one; 3 weeks, or as many blocks as hold them.
-    basis : {"free", "almon"}
-        Every delay its own coefficient, or a parabola over delays that is 0 after the last (Almon 1965).
+    basis : {"free", "almon", "decline"}
+        Every delay its own coefficient; a parabola over delays that is 0 after the last (Almon 1965); a straight line
+        down to 0 after the last, one coefficient in all.
     controls : sequence of str, optional
         Those of the panel that take part; all without it.
     correct : bool
@@ -197,7 +198,7 @@ def link(
     moments = panel_moments(panel, range(lags + 1), used)
     x = lag_names(range(lags + 1))
     regressors = [*x, *used]
-    W = _basis(basis, lags, len(used))
+    W = lag_basis(basis, lags, len(used))
     found = moments.coefficients(regressors, _Y, basis=W, correct=correct)
     return Link(
         method="eiv" if correct else "fe",
@@ -295,13 +296,15 @@ def control_table(found: np.ndarray, names: Sequence[str], units: int, confidenc
     return pd.DataFrame(rows, columns=["outcome", "control", "effect", "low", "high"])
 
 
-def _basis(basis: str, lags: int, controls: int) -> np.ndarray | None:
+def lag_basis(basis: str, lags: int, controls: int) -> np.ndarray | None:
+    """Return the matrix from free parameters to coefficients of lags and controls; None: all are free."""
     if basis == "free":
         return None
-    if basis != "almon":
-        raise WaageError(f"link: basis {basis!r} is neither 'free' nor 'almon'{did_you_mean(basis, ['free', 'almon'])}")
+    kinds = ("free", "almon", "decline")
+    if basis not in kinds:
+        raise WaageError(f"link: basis {basis!r} is none of {', '.join(kinds)}{did_you_mean(basis, kinds)}")
     delay = np.arange(lags + 1) / (lags + 1)
-    W = np.column_stack([1 - delay, delay * (1 - delay)])[:, : lags + 1]
+    W = np.column_stack([1 - delay, delay * (1 - delay)])[:, : min(lags + 1, 2 if basis == "almon" else 1)]
     return np.block([[W, np.zeros((len(W), controls))], [np.zeros((controls, W.shape[1])), np.eye(controls)]])
 
 

@@ -14,6 +14,7 @@ from waage.ix.link import (
     control_columns,
     control_table,
     default_lags,
+    lag_basis,
     lag_names,
     panel_moments,
     reliability,
@@ -127,7 +128,12 @@ def split_half(
 
 
 def incident_iv(
-    panel: Panel, *, lags: int | None = None, controls: list[str] | None = None, confidence: float = 0.95
+    panel: Panel,
+    *,
+    lags: int | None = None,
+    controls: list[str] | None = None,
+    basis: str = "free",
+    confidence: float = 0.95,
 ) -> IncidentIV | None:
     """Let incidents move the score: free of survey noise and of demand that wears the shop down.
 
@@ -165,8 +171,10 @@ def incident_iv(
         return np.concatenate([z, moments.cross[np.ix_(every, moments.at(used), columns)]], axis=1)
 
     x, y = moments.at([*lag_names(offsets), *used]), moments.at(_Y)
+    W = lag_basis(basis, lags, len(used))
+    W = np.eye(len(x)) if W is None else W
     try:
-        found = np.linalg.solve(weighted(x), weighted(y))
+        found = W @ np.linalg.solve(W.T @ weighted(x) @ W, W.T @ weighted(y))
     except np.linalg.LinAlgError:
         raise WaageError(f"incident_iv: incidents of {', '.join(panel.kinds)} do not tell the lags apart") from None
     covariance = jackknife_covariance(size)

@@ -211,7 +211,9 @@ def rake_groups(
     return weights * (size / np.maximum(np.bincount(groups, weights, count), 1e-300))[groups], missing
 
 
-def _factors(totals: np.ndarray, group: np.ndarray, cells, margins: Mapping, tolerance: float, max_iter: int) -> np.ndarray:
+def _factors(
+    totals: np.ndarray, group: np.ndarray, cells, margins: Mapping, tolerance: float, max_iter: int
+) -> np.ndarray:
     """Return the factor of each cell that brings every group to the margins its levels allow, groups' totals kept."""
     count = int(group.max()) + 1
     now, size = totals.copy(), np.bincount(group, totals, count)

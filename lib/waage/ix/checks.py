@@ -172,7 +172,11 @@ def run_checks(
         _halves(panel, fitted),
         _one_unit(fitted),
     ]
-    sweeps = [_sweep_lags(panel, fitted, longer or _windows(lags)), _sweep_controls(panel, fitted), _sweep_units(panel, fitted)]
+    sweeps = [
+        _sweep_lags(panel, fitted, longer or _windows(lags)),
+        _sweep_controls(panel, fitted),
+        _sweep_units(panel, fitted),
+    ]
     rows.append(_lag_sweep_row(sweeps[0], fitted, panel, longer or _windows(lags)))
     rows.append(_control_sweep_row(sweeps[1], fitted))
     if halves is not None:
@@ -197,7 +201,14 @@ def run_checks(
             series = shop_series(panel, fitted)
             apart = abs(series.difference_z) > norm.ppf(0.975)
             rows.append(
-                _row("scope_apart" if apart else "scope", series.ratio, None, NOTE, shop=series.effect, error=series.std_error)
+                _row(
+                    "scope_apart" if apart else "scope",
+                    series.ratio,
+                    None,
+                    NOTE,
+                    shop=series.effect,
+                    error=series.std_error,
+                )
             )
         except Refusal:
             pass
@@ -505,7 +516,9 @@ def _robustness_row(robust: Robustness, fitted: Link) -> dict:
     worst = robust.benchmarks.loc[robust.benchmarks["adjusted"].abs().idxmin()]
     kept = float(worst["adjusted"]) * np.sign(fitted.long_run())
     verdict = FAILED if not kept > 0 else PASSED
-    return _row("hidden_factor", robust.value, None, verdict, rv=robust.value, control=worst["control"], left=worst["adjusted"])
+    return _row(
+        "hidden_factor", robust.value, None, verdict, rv=robust.value, control=worst["control"], left=worst["adjusted"]
+    )
 
 
 def _forecast(panel: Panel, fitted: Link, used: list[str], holdout: int) -> dict:
@@ -574,7 +587,9 @@ def _splits(panel: Panel, fitted: Link, groups: Mapping[str, Mapping[str, str]])
         return table.assign(shrunk=[], q_value=[])
     error = np.maximum(table["std_error"], 1e-12)
     # A group is part of the whole: the difference's variance is smaller than the sum, which is the cautious one.
-    p = 2 * student.sf(np.abs(table["long_run"] - fitted.long_run()) / np.hypot(error, fitted.std_error()), table["units"] - 1)
+    p = 2 * student.sf(
+        np.abs(table["long_run"] - fitted.long_run()) / np.hypot(error, fitted.std_error()), table["units"] - 1
+    )
     between = max(float(((table["long_run"] - fitted.long_run()) ** 2 - error**2).mean()), 0.0)
     weight = between / (between + error**2)
     shrunk = fitted.long_run() + weight * (table["long_run"] - fitted.long_run())

@@ -77,7 +77,9 @@ def accounting(contributions: pd.DataFrame, table: pd.DataFrame, before, after) 
         span(table, ends).groupby("unit")["variance"].sum() / span(table, ends).groupby("unit").size() ** 2
         for ends in (before, after)
     )
-    whole = pd.DataFrame({"unit": total.index, "part": "all", "change": total.to_numpy(), "se": np.sqrt(noise.loc[total.index])})
+    whole = pd.DataFrame(
+        {"unit": total.index, "part": "all", "change": total.to_numpy(), "se": np.sqrt(noise.loc[total.index])}
+    )
     mix = pd.DataFrame({"unit": total.index, "part": "mix", "change": (raw - total).to_numpy()})
     found = pd.concat([items, whole, mix], ignore_index=True).dropna(subset=["change"])
     return found.sort_values("unit", kind="stable", ignore_index=True)
@@ -107,7 +109,9 @@ def item_drivers(
     Johnson (2000), A heuristic method for estimating the relative weight of predictor variables, Multivariate
     Behavioral Research 35; Tonidandel and LeBreton (2015); Lindeman, Merenda and Gold (1980); Groemping (2006).
     """
-    data = np.column_stack([answers.to_numpy(dtype=float, na_value=np.nan), criterion.to_numpy(dtype=float, na_value=np.nan)])
+    data = np.column_stack(
+        [answers.to_numpy(dtype=float, na_value=np.nan), criterion.to_numpy(dtype=float, na_value=np.nan)]
+    )
     data = data[np.isfinite(data).all(axis=1)]
     n, p = data.shape[0], data.shape[1] - 1
     if n < 10 * p:

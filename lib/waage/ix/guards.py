@@ -118,8 +118,9 @@ def admit(
     table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), None)
     if admitted and not breaks:
         return Admission(*admitted, table)
-    reasons = breaks or [f"{'weeks' if r['block_weeks'] == 1 else str(r['block_weeks']) + '-week blocks'}: "
-                         f"{r['reason']}" for r in tried]
+    reasons = breaks or [
+        f"{'weeks' if r['block_weeks'] == 1 else str(r['block_weeks']) + '-week blocks'}: {r['reason']}" for r in tried
+    ]
     known = table["smallest_effect"].min()
     could = (
         f" The smallest effect these data could have shown is about {100 * known:.2f} % of demand per IX point."
@@ -261,7 +262,9 @@ def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, Link 
     elif periods < MIN_PERIODS:
         row["reason"] = f"{periods} periods with all lags, fewer than {MIN_PERIODS}"
     elif not fitted.reliability >= least:
-        row["reason"] = f"reliability {fitted.reliability:.2f} of the score is below {least}: most of it is survey noise"
+        row["reason"] = (
+            f"reliability {fitted.reliability:.2f} of the score is below {least}: most of it is survey noise"
+        )
     elif not fitted.conditioning >= MIN_CONDITIONING:
         row["reason"] = f"the correction is ill-conditioned ({fitted.conditioning:.2f}, needed {MIN_CONDITIONING})"
     return row, fitted

@@ -229,7 +229,9 @@ def control_columns(panel: Panel, controls: Sequence[str] | None = None) -> list
     unknown = [name for name in names if name not in panel.control_names]
     if unknown:
         hint = did_you_mean(unknown[0], panel.control_names)
-        raise WaageError(f"link: the panel has no control {unknown[0]!r}{hint}; it has {', '.join(panel.control_names)}")
+        raise WaageError(
+            f"link: the panel has no control {unknown[0]!r}{hint}; it has {', '.join(panel.control_names)}"
+        )
     return [f"z_{name}" for name in names]
 
 

@@ -202,7 +202,9 @@ def build_panel(
         visits=wide(performance, "visits"),
         orders=wide(performance, "orders"),
         demand=wide(performance, "demand"),
-        controls=_transformed({name: wide(performance, name) for name in asked}, asked, adstock, (len(units), len(weeks))),
+        controls=_transformed(
+            {name: wide(performance, name) for name in asked}, asked, adstock, (len(units), len(weeks))
+        ),
         control_names=tuple(asked),
         halves=halves,
         exposure=exposure,

@@ -70,7 +70,9 @@ def plot_lags(profile: pd.DataFrame, outcome: str = "demand", ax=None, *, langua
     """Draw `Link.lag_profile` of an outcome: bars by delay, the running sum as a line with its interval."""
     rows = profile[profile["outcome"] == outcome]
     if not len(rows):
-        raise WaageError(f"plot_lags: there is no outcome {outcome!r}{did_you_mean(outcome, profile['outcome'].unique())}")
+        raise WaageError(
+            f"plot_lags: there is no outcome {outcome!r}{did_you_mean(outcome, profile['outcome'].unique())}"
+        )
     ax = _axes(ax)
     ax.bar(rows["lag"], rows["effect"], width=0.5, color="#b3d6bd", label=_t("single", language))
     ax.plot(rows["lag"], rows["cumulative"], color=style.ACCENT, marker="o", label=_t("cumulative", language))

@@ -163,7 +163,10 @@ def incident_iv(
     def weighted(columns: np.ndarray) -> np.ndarray:
         z = np.stack(
             [
-                sum(size[:, [k]] * moments.cross[:, moments.at([names[j][o]])[0]][:, columns] for k, j in enumerate(touched))
+                sum(
+                    size[:, [k]] * moments.cross[:, moments.at([names[j][o]])[0]][:, columns]
+                    for k, j in enumerate(touched)
+                )
                 for o in offsets
             ],
             axis=1,
@@ -304,7 +307,9 @@ def shop_series(panel: Panel, fitted: Link) -> ShopSeries:
     exog = exog - exog.mean(axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence is judged by the error it leads to
-        model = UnobservedComponents(y, level="llevel" if panel.block_weeks == 1 else "rwalk", autoregressive=1, exog=exog)
+        model = UnobservedComponents(
+            y, level="llevel" if panel.block_weeks == 1 else "rwalk", autoregressive=1, exog=exog
+        )
         result = model.fit(disp=False, maxiter=200, method="lbfgs")
         place = list(result.model.param_names).index("beta.x1")
         effect, error = float(result.params[place]), float(result.bse[place])
@@ -369,5 +374,3 @@ def _link(method: str, found: np.ndarray, lags: int, used, moments: Moments, pan
         conditioning=conditioning(moments, [*lag_names(range(lags + 1)), *used]),
         confidence=confidence,
     )
-
-

@@ -21,8 +21,9 @@ CONSTRUCTS = ("perception", "goal")
 MIN_OWN_VARIANCE = 30
 
 #: What a purchase in the session is called: the outcome must not be part of its own cause.
-_PURCHASE = re.compile(r"purchas|bought|\border(ed|s)?\b|checkout|conver|gekauft|\bkauf(t|en)?\b|bestell", re.IGNORECASE)
-
+_PURCHASE = re.compile(
+    r"purchas|bought|\border(ed|s)?\b|checkout|conver|gekauft|\bkauf(t|en)?\b|bestell", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,7 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
     return scale
 
 
-def respondents(
-    responses: ir.Table, items: pd.DataFrame, time_zone: str, *, instrument: str = "ix"
-) -> ir.Table:
+def respondents(responses: ir.Table, items: pd.DataFrame, time_zone: str, *, instrument: str = "ix") -> ir.Table:
     """Turn answers into one row a respondent; the engine does it, however many answers there are.
 
     Parameters
@@ -187,7 +186,9 @@ def respondents(
         raise WaageError(f"responses of {instrument}: {'; '.join(faults)}")
     for name in items.loc[items["kind"] == "trait", "item"]:
         columns[f"trait_{name}"] = rows.text.max(where=rows.item == name)
-    visitor = ibis.ifelse(rows.source_id.notnull(), rows.source.fill_null("") + "|" + rows.source_id, ibis.null("string"))
+    visitor = ibis.ifelse(
+        rows.source_id.notnull(), rows.source.fill_null("") + "|" + rows.source_id, ibis.null("string")
+    )
     return rows.group_by("response_id").agg(
         unit=rows.unit.min(),
         week=local_day(rows.responded_at.min(), time_zone).truncate("W"),
@@ -295,6 +296,70 @@ def score(
     )
 
 
+def respondent_scores(
+    people: pd.DataFrame, items: pd.DataFrame, weights: IxWeights | None = None, min_answered: float = 0.5
+) -> pd.DataFrame:
+    """Return each respondent's ix, perception and goal (0-100), NaN where too little was answered; index as `people`."""
+    book, weights = codebook(items), weights or IxWeights()
+    values = people[list(book["item"])].to_numpy(dtype=float, na_value=np.nan)
+    share, enough = _shares(np.isfinite(values), book, weights, min_answered)
+    parts = np.nan_to_num(values) * share
+    found = {"ix": np.where(enough, parts.sum(axis=1), np.nan)}
+    for construct in CONSTRUCTS:
+        of, own = (book["construct"] == construct).to_numpy(), getattr(weights, construct)
+        found[construct] = np.where(enough, parts[:, of].sum(axis=1), np.nan) / (own or np.nan)
+    return pd.DataFrame(found, index=people.index)
+
+
+def audit(people: pd.DataFrame, known: pd.DataFrame, w: np.ndarray | None = None) -> pd.DataFrame:
+    """Compare respondents with what the logs know of all visitors: who does not answer shows in behaviour.
+
+    Parameters
+    ----------
+    people : DataFrame
+        With a column trait_<trait> for every trait of `known`, such as one that says whether the session ended in an
+        order.
+    known : DataFrame
+        trait, level, share: among all sessions.
+    w : array, optional
+        Weights of the respondents.
+
+    Returns
+    -------
+    DataFrame
+        trait, level, known, respondents (share), gap (in points of share), gap_se (in standard errors), n.
+    """
+    w = np.ones(len(people)) if w is None else w
+    rows = []
+    for row in known.itertuples():
+        column = f"trait_{row.trait}"
+        if column not in people:
+            have = [name.removeprefix("trait_") for name in people.columns if name.startswith("trait_")]
+            raise WaageError(f"audit: respondents have no trait {row.trait!r}{did_you_mean(row.trait, have)}")
+        asked = people[column].notna().to_numpy()
+        mine = (people[column] == row.level).to_numpy(dtype=bool)[asked]
+        own = w[asked]
+        share = float(own @ mine / own.sum())
+        error = np.sqrt((own**2 * (mine - share) ** 2).sum()) / own.sum()
+        rows.append(
+            (
+                row.trait,
+                row.level,
+                row.share,
+                share,
+                share - row.share,
+                (share - row.share) / max(error, 1e-12),
+                asked.sum(),
+            )
+        )
+    return pd.DataFrame(rows, columns=["trait", "level", "known", "respondents", "gap", "gap_se", "n"])
+
+
+def r_indicator(rates: pd.Series | np.ndarray) -> float:
+    """Return 1 - 2 SD of the response rates of groups: 1 when all answer alike (Schouten, Cobben and Bethlehem 2009)."""
+    return float(1 - 2 * np.std(np.asarray(rates, dtype=float)))
+
+
 def smooth(table: pd.DataFrame, *, min_n: int = 100, confidence: float = 0.95) -> pd.DataFrame:
     """Return a smoothed line of each unit: a local level with the survey's own, known measurement variance.
 
@@ -376,7 +441,9 @@ def boxes(people: pd.DataFrame, items: pd.DataFrame, confidence: float = 0.95) -
 # Pieces of the score ---------------------------------------------------------------------------------------------------
 
 
-def _shares(answered: np.ndarray, book: pd.DataFrame, weights: IxWeights, least: float) -> tuple[np.ndarray, np.ndarray]:
+def _shares(
+    answered: np.ndarray, book: pd.DataFrame, weights: IxWeights, least: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the weight of each answer in its respondent's ix, and who answered enough."""
     share, enough = np.zeros(answered.shape), np.ones(len(answered), dtype=bool)
     for construct in CONSTRUCTS:

@@ -185,9 +185,16 @@ class Value:
     def summary(self) -> pd.DataFrame:
         """What `ix_value` holds: measure, value, low, high, year_1 for a point more, with support and grade."""
         table = self.per_year(min(1.0, self.support[1])).drop(columns=["p_above_cost", "supported"])
-        return table.assign(points=min(1.0, self.support[1]), support_low=self.support[0], support_high=self.support[1], grade=self.grade)
+        return table.assign(
+            points=min(1.0, self.support[1]),
+            support_low=self.support[0],
+            support_high=self.support[1],
+            grade=self.grade,
+        )
 
-    def sentence(self, language: str = "en", rivals: pd.DataFrame | None = None, robustness: float | None = None) -> str:
+    def sentence(
+        self, language: str = "en", rivals: pd.DataFrame | None = None, robustness: float | None = None
+    ) -> str:
         """Return what a point is worth as one plain sentence, and what it does not say.
 
         Parameters

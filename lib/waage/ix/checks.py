@@ -355,7 +355,7 @@ def clark_west(actual: np.ndarray, small: np.ndarray, large: np.ndarray) -> tupl
     return z, float(norm.sf(z))
 
 
-# The checks, one function each -----------------------------------------------------------------------------------------
+# The checks, one function each --------------------------------------------------------------------------------
 
 
 def _lead(panel: Panel, fitted: Link, used: list[str]) -> dict:
@@ -596,7 +596,7 @@ def _splits(panel: Panel, fitted: Link, groups: Mapping[str, Mapping[str, str]])
     return table.assign(shrunk=shrunk, q_value=false_discovery_control(p))
 
 
-# Verdicts and sentences ------------------------------------------------------------------------------------------------
+# Verdicts and sentences --------------------------------------------------------------------------------
 
 
 def _difference(check: str, difference: np.ndarray, df: int, **facts: float) -> dict:

@@ -1,6 +1,7 @@
 """What a point of IX does to visits, conversion, basket and demand: the link, corrected for survey noise.
 
-    y_gt = a_g + tau_t + sum over l = 0..L of b_l x_g,t-l + c'z_gt + e_gt,     s_gt = x_gt + u_gt,  Var(u_gt) = v_gt known
+    y_gt = a_g + tau_t + sum over l = 0..L of b_l x_g,t-l + c'z_gt + e_gt
+    s_gt = x_gt + u_gt,  Var(u_gt) = v_gt known
 
 y are logs, x the experience itself, s what the survey shows of it. Least squares on s is pulled towards 0 by the
 survey's noise; the noise's variance is known, so it is taken out of the cross products (`waage.ix.moments`). One set of

@@ -74,7 +74,7 @@ class Panel:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a unit: unit, first, last (weeks with a score), weeks, gaps (weeks between without score or sales)."""
+        """One row a unit: unit, first, last (weeks with a score), weeks, gaps (weeks without score or sales)."""
         rows = []
         for unit, good in zip(self.units, np.isfinite(self.score) & np.isfinite(self.demand), strict=True):
             at = np.flatnonzero(good)

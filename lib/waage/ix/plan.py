@@ -16,7 +16,7 @@ from waage.errors import WaageError
 from waage.ix.guards import MIN_UNITS, LinkRefusal, admit
 from waage.ix.simulation import simulate_panel
 
-#: Log points of demand per point that e-commerce may expect: .2 to 1 % (elasticities of .2-.6 at level 70). A judgement.
+#: Log points of demand per point usual in e-commerce (elasticities of .2-.6 at level 70 and above). A judgement.
 PLAUSIBLE = (0.002, 0.010)
 
 
@@ -138,7 +138,7 @@ def ix_plan(
 
 @lru_cache(maxsize=1)
 def questionnaire() -> dict:
-    """Return the questionnaire that ships: version, trigger, introduction, missing, items, traits; English and German."""
+    """Return the questionnaire that ships: version, trigger, introduction, missing, items, traits."""
     return yaml.safe_load(files("waage.ix").joinpath("questionnaire.yaml").read_text(encoding="utf-8"))
 
 
@@ -183,17 +183,17 @@ def questionnaire_text(language: str = "en") -> str:
 
 _ENDS = (": disagree to agree", ": stimme nicht zu bis stimme zu")
 _TRIGGER = (
-    "Ask a random share of all sessions at a random moment, whatever is in the basket; a visitor at most once in {days} "
-    "days. Store the probability of being asked, and log invitations, starts and completions. At least {units} units.",
+    "Ask a random share of all sessions at a random moment, whatever is in the basket; a visitor at most once in "
+    "{days} days. Store the probability of being asked, and log invitations, starts and completions. At least {units} units.",
     "Einen zufälligen Teil aller Sitzungen zu einem zufälligen Zeitpunkt fragen, gleich was im Warenkorb liegt; einen "
     "Besucher höchstens einmal in {days} Tagen. Die Wahrscheinlichkeit der Auswahl speichern, Einladungen, Beginn und "
     "Abschluss zählen. Mindestens {units} Einheiten.",
 )
 _SHOWN = (
-    "With {units} units, {weeks} weeks and {answers} answers a unit and week, effects from {effect} of demand per IX point "
-    "on would be found four times in five; {low} to {high} is usual in e-commerce.",
-    "Mit {units} Einheiten, {weeks} Wochen und {answers} Antworten je Einheit und Woche würden Wirkungen ab {effect} der "
-    "Nachfrage je IX-Punkt in vier von fünf Fällen gefunden; {low} bis {high} sind im E-Commerce üblich.",
+    "With {units} units, {weeks} weeks and {answers} answers a unit and week, effects from {effect} of demand per IX "
+    "point on would be found four times in five; {low} to {high} is usual in e-commerce.",
+    "Mit {units} Einheiten, {weeks} Wochen und {answers} Antworten je Einheit und Woche würden Wirkungen ab {effect} "
+    "der Nachfrage je IX-Punkt in vier von fünf Fällen gefunden; {low} bis {high} sind im E-Commerce üblich.",
 )
 _REFUSED = (
     "None of these plans could carry the link: more units, weeks or answers are needed.",

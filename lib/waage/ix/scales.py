@@ -88,7 +88,7 @@ def ix_by_group(
     if faults:
         raise WaageError(f"ix_by_group: {'; '.join(faults)}")
     linked = scores[scores["person_id"].notna() & scores["ix"].notna()]
-    linked = linked.assign(weight=linked["weight"] if "weight" in linked else 1.0).merge(groups, on="person_id")
+    linked = linked.assign(weight=linked.get("weight", 1.0)).merge(groups, on="person_id")
     parts = []
     for split in groups.columns.drop("person_id"):
         rows = []

@@ -163,7 +163,7 @@ class Value:
         return float(POWER_FACTOR * np.sqrt(2 * (share**2 * self.levels["variance"]).sum()))
 
     def by_unit(self, points: float) -> pd.DataFrame:
-        """Return what `points` more in one unit alone are worth a year: unit, ix, demand, value, low, high, supported."""
+        """Return what `points` more in one unit alone are worth: unit, ix, demand, value, low, high, supported."""
         share = np.expm1(np.quantile(self.draws[:, 3] * points, [0.025, 0.5, 0.975]))
         table = self.levels[["unit", "ix", "demand"]].copy()
         table["low"], table["value"], table["high"] = (table["demand"] * s for s in np.sort(share))

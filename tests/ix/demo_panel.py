@@ -17,7 +17,7 @@ def people_of(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a respondent, as `respondents` returns it, from the demo's wide answers."""
     table = pd.DataFrame({"response_id": rows["response_id"], "unit": rows["unit"]})
     day = rows["responded_at"].dt.normalize()
-    table["week"] = day - pd.to_timedelta(day.dt.dayofweek, "D")
+    table["week"] = day - pd.to_timedelta(day.dt.day_of_week, "D")
     for item in ITEMS[ITEMS["kind"] == "scale"].itertuples():
         value = rows[item.item].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
         value = np.where(value == pd.to_numeric(item.missing_codes), np.nan, value)

@@ -217,7 +217,7 @@ def response_rate(invitations: pd.DataFrame | None) -> pd.DataFrame | None:
     if invitations is None or not len(invitations):
         return None
     day = pd.to_datetime(invitations["day"])
-    week = (day - pd.to_timedelta(day.dt.dayofweek, "D")).rename("week")
+    week = (day - pd.to_timedelta(day.dt.day_of_week, "D")).rename("week")
     table = invitations.groupby(week)[["invited", "completed"]].sum().reset_index()
     return table.assign(rate=table["completed"] / table["invited"].where(table["invited"] > 0))
 

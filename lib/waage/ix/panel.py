@@ -328,10 +328,10 @@ def _missing(name: str, table: pd.DataFrame, columns: Sequence[str]) -> list[str
 
 def _faults(name: str, table: pd.DataFrame) -> list[str]:
     faults = []
-    off = table["week"].dt.dayofweek != 0
+    off = table["week"].dt.day_of_week != 0
     if off.any():
         first = table[off].iloc[0]
-        found = ", ".join(_DAYS[d] for d in sorted(table.loc[off, "week"].dt.dayofweek.unique()))
+        found = ", ".join(_DAYS[d] for d in sorted(table.loc[off, "week"].dt.day_of_week.unique()))
         faults.append(
             f"{name}.week: {off.sum()} rows are not Mondays but {found}, first {first['week'].date()} of unit "
             f"{first['unit']!r}; a week begins on Monday"

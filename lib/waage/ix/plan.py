@@ -184,7 +184,8 @@ def questionnaire_text(language: str = "en") -> str:
 _ENDS = (": disagree to agree", ": stimme nicht zu bis stimme zu")
 _TRIGGER = (
     "Ask a random share of all sessions at a random moment, whatever is in the basket; a visitor at most once in "
-    "{days} days. Store the probability of being asked, and log invitations, starts and completions. At least {units} units.",
+    "{days} days. Store the probability of being asked; log invitations, starts and "
+    "completions. At least {units} units.",
     "Einen zufälligen Teil aller Sitzungen zu einem zufälligen Zeitpunkt fragen, gleich was im Warenkorb liegt; einen "
     "Besucher höchstens einmal in {days} Tagen. Die Wahrscheinlichkeit der Auswahl speichern, Einladungen, Beginn und "
     "Abschluss zählen. Mindestens {units} Einheiten.",

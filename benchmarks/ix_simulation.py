@@ -129,7 +129,7 @@ def main(seeds: int = 500) -> None:
         rows[name] = estimates(range(seeds), arguments, block, truth)
         print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in rows[name].items()), flush=True)
     print(refusals(range(max(seeds // 5, 20))).round(1).to_string(index=False), flush=True)
-    print(grades(range(max(seeds // 5, 20))).round(1).to_string(index=False), flush=True)
+    print(grades(range(max(seeds // 8, 20))).round(1).to_string(index=False), flush=True)
     panel, _ = simulate_panel(1, weeks=156, incidents=2)
     begun = time.perf_counter()
     run_checks(panel, link(panel))

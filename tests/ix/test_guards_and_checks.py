@@ -45,7 +45,7 @@ def test_a_refusal_says_why_what_would_cure_it_and_what_could_have_been_seen():
         admit(panel.between(0, 15))
     with pytest.raises(LinkRefusal, match="1 units"):
         admit(panel.select([0]))
-    with pytest.raises(LinkRefusal, match="common weeks"):
+    with pytest.raises(LinkRefusal, match="0 weeks have sales and scores for all lags"):
         admit(panel.between(0, 1))
 
 
@@ -124,15 +124,16 @@ def test_all_passed_needs_incidents_that_would_have_noticed(clean):
     assert [grade_words(letter) for letter in GRADES][:2] == ["experiment", "incident evidence"]
 
 
+@pytest.mark.slow
 def test_reverse_causality_is_not_graded_as_passed():
     pytest.importorskip("linearmodels")
     grades = []
-    for seed in range(12):
+    for seed in range(6):
         panel, _ = simulate_panel(seed, weeks=156, incidents=2, same_week=-10.0)
         checks = run_checks(panel, link(panel), shop=False)
         grades.append((checks.grade, checks.headline))
-    assert sum(grade == "C" for grade, _ in grades) <= 1
-    assert sum(headline == "incident_iv" for _, headline in grades) >= 10
+    assert sum(grade == "C" for grade, _ in grades) == 0
+    assert sum(headline == "incident_iv" for _, headline in grades) >= 5
 
 
 def test_pictures_of_checks(clean):

@@ -78,7 +78,7 @@ def test_all_faults_are_named_together():
 
 def test_collinear_controls_are_named():
     scores, performance = tables()
-    week = performance["week"].dt.dayofyear.astype(float)
+    week = performance["week"].dt.day_of_year.astype(float)
     performance = performance.assign(spend=week, twice=2 * performance["promo"] + week)
     panel = build_panel(scores, performance)
     assert panel.control_names == ("price_index", "promo")

@@ -172,12 +172,9 @@ def run_checks(
         _halves(panel, fitted),
         _one_unit(fitted),
     ]
-    sweeps = [
-        _sweep_lags(panel, fitted, longer or _windows(lags)),
-        _sweep_controls(panel, fitted),
-        _sweep_units(panel, fitted),
-    ]
-    rows.append(_lag_sweep_row(sweeps[0], fitted, panel, longer or _windows(lags)))
+    runs = _window_runs(panel, fitted, longer or _windows(lags))
+    sweeps = [_sweep("lags", runs, fitted.confidence), _sweep_controls(panel, fitted), _sweep_units(panel, fitted)]
+    rows.append(_lag_sweep_row(sweeps[0], runs, fitted, longer or _windows(lags)))
     rows.append(_control_sweep_row(sweeps[1], fitted))
     if halves is not None:
         difference = base - halves.long_runs[:, _D]
@@ -463,12 +460,8 @@ def _window_runs(panel: Panel, fitted: Link, windows: Sequence[int]) -> list[tup
     return runs
 
 
-def _sweep_lags(panel: Panel, fitted: Link, windows: Sequence[int]) -> pd.DataFrame:
-    return _sweep("lags", _window_runs(panel, fitted, windows), fitted.confidence)
-
-
-def _lag_sweep_row(sweep: pd.DataFrame, fitted: Link, panel: Panel, windows: Sequence[int]) -> dict:
-    runs = {version: found for version, found, _ in _window_runs(panel, fitted, windows)}
+def _lag_sweep_row(sweep: pd.DataFrame, runs: list, fitted: Link, windows: Sequence[int]) -> dict:
+    runs = {version: found for version, found, _ in runs}
     base, longest = runs[str(fitted.lags)] if str(fitted.lags) in runs else fitted.long_runs[:, _D], str(max(windows))
     difference = runs[longest] - base
     t = float(difference[0] / jackknife(difference)) if longest != str(fitted.lags) else 0.0

@@ -256,14 +256,15 @@ def panel_moments(
     rows = np.isfinite(columns).all(axis=2)
     for o in need:
         rows &= np.isfinite(shifted(panel.score, o))
+    units, weeks = rows.any(axis=1).sum(), rows.any(axis=0).sum()
     # A week with one unit says nothing once the week's own effect is taken out; neither does a unit with one week.
     for _ in range(2):
         rows &= (rows.sum(axis=0) > 1)[None, :]
         rows &= (rows.sum(axis=1) > 1)[:, None]
     if rows.any(axis=1).sum() < 3 or rows.any(axis=0).sum() < 3:
         raise Refusal(
-            f"link: {rows.any(axis=1).sum()} units with {rows.any(axis=0).sum()} common weeks have scores for all "
-            f"lags and sales; at least 3 of each are needed to compare units, 8 units to say how sure one can be"
+            f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are needed to "
+            "compare units with each other, 8 units to say how sure one can be"
         )
     # Centred before demeaning, so that rounding stays at the last digits; effects take constants out anyway.
     columns = columns - np.nanmean(np.where(rows[:, :, None], columns, np.nan), axis=(0, 1))

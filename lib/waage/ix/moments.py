@@ -233,6 +233,11 @@ def _pseudo_inverse(S: np.ndarray) -> np.ndarray:
     inverse = np.zeros_like(S)
     if not n:
         return inverse
+    # Where all units have the same weeks S is a multiple of what takes means out, and so is its inverse.
+    times, centre = part[0, 0] - part[0, -1], np.eye(n) - 1 / n
+    if n > 1 and np.abs(part - times * centre).max() < 1e-9 * times:
+        inverse[np.ix_(used, used)] = centre / times
+        return inverse
     # S + 11'/n has the eigenvalue 1 where S has 0; what is added is taken away again.
     try:
         np.linalg.cholesky(part + (1 / n - 1e-9) * np.ones((n, n)))

@@ -38,7 +38,7 @@ def test_a_refusal_says_why_what_would_cure_it_and_what_could_have_been_seen():
     with pytest.raises(LinkRefusal, match=r"reliability 0\.\d\d .* times as many answers .* smallest effect") as caught:
         admit(simulate_panel(1, answers=20)[0])
     assert list(caught.value.tried["block_weeks"]) == [1, 2, 4] and 0.003 < caught.value.smallest_effect < 0.02
-    with pytest.raises(LinkRefusal, match="7 units, fewer than the 8 .* Measure at least 8"):
+    with pytest.raises(LinkRefusal, match=r"7 units, fewer than the 8 .* Measure at least 8"):
         admit(simulate_panel(1, units=7)[0])
     panel = simulate_panel(1)[0]
     with pytest.raises(LinkRefusal, match="fewer than 20"):

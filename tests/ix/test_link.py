@@ -158,7 +158,7 @@ def test_the_shop_series_sees_a_common_effect():
 
 def test_unknown_names_are_answered_with_a_hint():
     panel, _ = simulate_panel(1, weeks=30)
-    with pytest.raises(WaageError, match="no control 'promos' .did you mean 'promo'"):
+    with pytest.raises(WaageError, match=r"no control 'promos' .did you mean 'promo'"):
         link(panel, controls=["promos"])
     with pytest.raises(WaageError, match="did you mean 'almon'"):
         link(panel, basis="almond")

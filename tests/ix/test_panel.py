@@ -70,7 +70,7 @@ def test_all_faults_are_named_together():
         "promo as 'logs' is none of level, log, log_adstock",
     ):
         assert part in text
-    with pytest.raises(WaageError, match="ix_scores.variance is missing"):
+    with pytest.raises(WaageError, match=r"ix_scores.variance is missing"):
         build_panel(tables()[0].drop(columns="variance"), performance)
     with pytest.raises(WaageError, match="share no unit"):
         build_panel(tables()[0].assign(unit="elsewhere"), tables()[1])

@@ -263,8 +263,8 @@ def panel_moments(
         rows &= (rows.sum(axis=1) > 1)[:, None]
     if rows.any(axis=1).sum() < 3 or rows.any(axis=0).sum() < 3:
         raise Refusal(
-            f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are needed to "
-            "compare units with each other, 8 units to say how sure one can be"
+            f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are needed "
+            "to compare units with each other, 8 units to say how sure one can be"
         )
     # Centred before demeaning, so that rounding stays at the last digits; effects take constants out anyway.
     columns = columns - np.nanmean(np.where(rows[:, :, None], columns, np.nan), axis=(0, 1))

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from waage.ix.checks import run_checks, score_test
+from waage.ix.checks import run_checks
 from waage.ix.guards import LinkRefusal, admit
 from waage.ix.link import control_columns, lag_names, link, panel_moments
-from waage.ix.moments import jackknife
+from waage.ix.moments import jackknife, score_test
 from waage.ix.panel import merge_weeks
 from waage.ix.simulation import simulate_panel
 

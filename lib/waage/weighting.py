@@ -147,8 +147,8 @@ def rake_groups(
     """Weight many samples, each to the same margins, at once: what `rake` does for one, for every unit and week.
 
     A level that nobody of a group has cannot be weighted up: the group is raked to the others, and the share of the
-    mix that is missing is handed back instead of an error, because thin groups are judged together later. Where the limit on weights and the
-    margins cannot both be kept, fewer rounds are made between them than in `rake`.
+    mix that is missing is handed back instead of an error, because thin groups are judged together later. Where the
+    limit on weights and the margins cannot both be kept, fewer rounds are made between them than in `rake`.
 
     Parameters
     ----------

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from waage.ix.checks import clark_west, grade_words, robustness_value, run_checks
+from waage.ix.checks import clark_west, grade_words, run_checks
 from waage.ix.guards import LinkRefusal, admit, merge_units, questionnaire_break, response_break, response_rate
 from waage.ix.link import link
+from waage.ix.robustness import robustness_value
 from waage.ix.sentences import CHECKS, GRADES
 from waage.ix.simulation import simulate_panel
 

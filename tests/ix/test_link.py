@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from waage.errors import Refusal, WaageError
-from waage.ix.checks import score_test
 from waage.ix.link import control_columns, lag_names, link, panel_moments
+from waage.ix.moments import score_test
 from waage.ix.panel import OUTCOMES, merge_weeks
 from waage.ix.rivals import experiments, incident_iv, shop_series, split_half, uncorrected
 from waage.ix.simulation import simulate_panel
@@ -35,10 +35,10 @@ def study(seeds, block=1, **arguments):
 
 @pytest.mark.slow
 def test_base_case_is_unbiased_and_covered_where_least_squares_is_not():
-    found = study(range(5000, 5150))
-    # 150 panels: the standard error of the bias is 1.3 %, of the coverage 1.8 %.
-    assert abs(found["estimate"].mean() / TRUTH - 1) < 0.03 + 0.013
-    assert 0.90 <= found["covered"].mean() <= 1.0
+    found = study(range(5000, 5100))
+    # 100 panels: the standard error of the bias is 1.6 %, of the coverage 2.2 %.
+    assert abs(found["estimate"].mean() / TRUTH - 1) < 0.03 + 0.016
+    assert found["covered"].mean() >= 0.90
     assert (found["plain"].abs() < found["estimate"].abs()).mean() > 0.95
     assert -0.35 < found["plain"].mean() / TRUTH - 1 < -0.15
     assert (found["lead"] < 0.05).mean() <= 0.10
@@ -49,14 +49,14 @@ def test_base_case_is_unbiased_and_covered_where_least_squares_is_not():
     ("block", "arguments"), [(2, {"answers": 60}), (1, {"units": 8}), (1, {"units": 12})], ids=["thin", "8", "12"]
 )
 def test_intervals_hold_in_thin_and_small_panels(block, arguments):
-    found = study(range(5000, 5060), block, **arguments)
-    assert abs(found["estimate"].median() / TRUTH - 1) < 0.12  # 60 panels: two standard errors
+    found = study(range(5000, 5050), block, **arguments)
+    assert abs(found["estimate"].median() / TRUTH - 1) < 0.12  # 50 panels: two standard errors
     assert found["covered"].mean() >= 0.88
 
 
 @pytest.mark.slow
 def test_without_an_effect_none_is_found():
-    found = study(range(5000, 5100), effect=(0.0, 0.0, 0.0))
+    found = study(range(5000, 5060), effect=(0.0, 0.0, 0.0))
     assert found["covers_0"].mean() >= 0.90
     assert abs(found["estimate"].mean()) < 0.0004
 

@@ -65,7 +65,7 @@ def test_many_samples_are_raked_like_each_alone():
         assert found[group == g] == pytest.approx(alone.weights, abs=1e-5)
     assert (missing == 0).all()
     sample.loc[(group == 2) & (sample["b"] == "r"), "b"] = "q"
-    found, missing = rake_groups(sample, group, margins)
+    found, missing = rake_groups(sample, group, margins, trim=20)
     assert missing == pytest.approx([0, 0, 0.5])
     inside = group == 2
     assert found[inside][sample["b"][inside] == "p"].sum() / found[inside].sum() == pytest.approx(0.4, abs=1e-4)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.stats import t as student
 from threadpoolctl import ThreadpoolController
 
 from waage.errors import WaageError
@@ -109,6 +110,32 @@ def jackknife_covariance(values: np.ndarray) -> np.ndarray:
     """Return the covariance of q figures from their leave-one-unit-out values, shape (1 + G, q) -> (q, q)."""
     left = values[1:] - values[1:].mean(axis=0)
     return (len(left) - 1) / len(left) * left.T @ left
+
+
+def score_test(moments: Moments, tested: str, x: Sequence[str], y: str) -> tuple[float, float]:
+    """Return t and p of a regressor being superfluous, from the model without it.
+
+    What the residual of the smaller model shares with the regressor, corrected for survey error, over its jackknife
+    error. Unlike the coefficient's own t it divides by nothing that noise can bring near 0: with five noisy lags that
+    one rejects in 1 % instead of 5 % (simulated).
+
+    Parameters
+    ----------
+    moments : Moments
+    tested, y : str
+    x : sequence of str
+        The other regressors.
+
+    References
+    ----------
+    Rao (1948), Large sample tests of statistical hypotheses; Breusch and Pagan (1980).
+    """
+    b = moments.coefficients(x, [y])[:, :, 0]
+    corrected = moments.regressors([tested, *x, y])
+    shared = corrected[:, 0, -1] - (corrected[:, 0, 1:-1] * b).sum(axis=1)
+    shared = shared / corrected[:, 0, 0]
+    t = float(shared[0] / jackknife(shared))
+    return t, float(2 * student.sf(abs(t), moments.units - 1))
 
 
 def two_way_moments(

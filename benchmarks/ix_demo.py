@@ -7,8 +7,8 @@ import sys
 import time
 
 import pandas as pd
-
 from tests.ix.demo_panel import demo_panel, demo_truth
+
 from waage.demo.world import Settings
 from waage.ix.checks import run_checks
 from waage.ix.link import link

@@ -185,6 +185,19 @@ def test_the_questionnaire_that_ships_is_a_codebook():
     assert "90 Tagen" in questionnaire_text("de") and questionnaire()["version"] == "1"
 
 
+def test_plans_and_the_questionnaire_from_the_command_line(tmp_path):
+    from typer.testing import CliRunner
+
+    from waage.cli import app
+
+    run = CliRunner().invoke(app, ["ix-plan", "--units", "24", "--weeks", "52", "--answers", "15,150"])
+    assert run.exit_code == 0 and "refused" in run.output and "With 24 units" in run.output
+    assert CliRunner().invoke(app, ["ix-plan", "--units", "many"]).exit_code == 1
+    file = tmp_path / "items.csv"
+    assert CliRunner().invoke(app, ["ix-plan", "--items", str(file), "--form", "--language", "de"]).exit_code == 0
+    assert len(codebook(pd.read_csv(file))) == 8
+
+
 def test_two_currencies_on_one_axis():
     weekly = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=5, freq="7D"), "ix": 70.0, "demand": 1e6})
     assert plot_two_currencies(weekly, language="de").get_title() == "Erlebnis und Nachfrage"

@@ -114,7 +114,8 @@ def boxes(people: pd.DataFrame, items: pd.DataFrame, confidence: float = 0.95) -
     -------
     DataFrame
         measure (top_2_box, nps), item, value (share; nps: -1 to 1), low, high, n. Unweighted; Wilson's
-        interval, for NPS the normal one. The model takes means: for the same precision a box needs three to five times the sample.
+        interval, for NPS the normal one. The model takes means: for the same precision a box needs three to five
+        times the sample.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     rows = []

@@ -186,6 +186,7 @@ def run_checks(
                     NOTE,
                     shop=series.effect,
                     error=series.std_error,
+                    eiv=base[0],
                 )
             )
         except Refusal:
@@ -276,13 +277,12 @@ def _incidents(panel: Panel, fitted: Link, incidents: IncidentIV | None) -> dict
     t = float(difference[0] / error)
     p = float(2 * student.sf(abs(t), fitted.df))
     half = student.ppf(0.975, fitted.df) * error
-    largest = max(abs(fitted.long_run()), abs(incidents.link.long_run()))
     facts = {"eiv": fitted.long_run(), "iv": incidents.link.long_run()}
     if not incidents.strong:
         return _row("incidents", t, p, OPEN, "weak", **facts, f=incidents.strength)
     if p < 0.05:
         return _row("incidents", t, p, FAILED, **facts)
-    if half > 0.5 * largest:
+    if half > 0.5 * abs(fitted.long_run()):
         return _row("incidents", t, p, OPEN, "wide", **facts)
     return _row("incidents", t, p, PASSED, **facts)
 

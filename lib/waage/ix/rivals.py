@@ -259,13 +259,21 @@ def estimators(panel: Panel, fitted: Link) -> tuple[pd.DataFrame, IncidentIV | N
     return pd.concat(parts, ignore_index=True), incidents, halves
 
 
-def shop_series(panel: Panel, fitted: Link) -> ShopSeries:
+def shop_series(panel: Panel, fitted: Link, *, harmonics: int = 2) -> ShopSeries:
     """Estimate the effect in the shop's one series, as a scope check for demand that units take from each other.
 
-    log demand of the shop = random walk + AR(1) + yearly sine (two harmonics) + controls + effect * experience, by
+    log demand of the shop = random walk + AR(1) + yearly waves + controls + effect * experience, by
     state space (statsmodels UnobservedComponents). Experience is the demand-weighted IX, its delays weighted as in the
-    panel, so that one coefficient is the long run. Its standard error is about half of the effect in three years:
-    a hint, not a verdict.
+    panel, so that one coefficient is the long run. In the demo's three years its standard error is four fifths of the
+    effect: right on average, it tells a diversion of 60 % from none in one study out of five only. A hint, no verdict.
+
+    Parameters
+    ----------
+    panel : Panel
+    fitted : Link
+        The corrected estimate, for the weights of delays and the comparison.
+    harmonics : int
+        Sine waves of the year; more did not sharpen it (demo).
 
     Raises
     ------
@@ -299,7 +307,7 @@ def shop_series(panel: Panel, fitted: Link) -> ShopSeries:
     y = np.where(complete, np.log(np.where(complete, demand.sum(axis=0), 1.0)), np.nan)[first:last]
     columns = [pd.Series(delayed[first:last]).interpolate().to_numpy()]
     angle = 2 * np.pi * np.arange(first, last) * panel.block_weeks / 52.18
-    columns += [f(k * angle) for k in (1, 2) for f in (np.sin, np.cos)]
+    columns += [f(k * angle) for k in range(1, harmonics + 1) for f in (np.sin, np.cos)]
     for k in range(panel.controls.shape[2]):
         mean = np.nanmean(np.where(good, panel.controls[whole][:, :, k], np.nan), axis=0)[first:last]
         columns.append(pd.Series(mean).interpolate(limit_direction="both").to_numpy())

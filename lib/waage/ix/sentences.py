@@ -195,9 +195,10 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     "scope": {
         "note": (
             "Scope: between units; demand that units take from each other counts as gained and is not removed. "
-            "The shop's one series says {shop} per point, give or take {error}.",
+            "The shop's one series says {shop} per point, give or take {error}, the panel {eiv}.",
             "Geltung: zwischen Einheiten; Nachfrage, die Einheiten einander nehmen, zählt als gewonnen und ist "
-            "nicht herausgerechnet. Die Reihe des ganzen Shops sagt {shop} je Punkt, plus/minus {error}.",
+            "nicht herausgerechnet. Die Reihe des ganzen Shops sagt {shop} je Punkt, plus/minus "
+            "{error}, das Panel {eiv}.",
         ),
     },
     "scope_apart": {

@@ -15,7 +15,7 @@ from waage.ix.plots import plot_importance_map, plot_two_currencies
 from waage.ix.scales import ix_by_group
 from waage.ix.score import codebook
 from waage.ix.simulation import simulate_panel
-from waage.ix.value import move_between, value_points
+from waage.ix.value import move_between, points_needed, value_points
 
 from .demo_panel import demo_people, demo_scores
 
@@ -55,19 +55,32 @@ def test_no_number_is_given_outside_observed_moves(value):
     assert value.supports(1.0) and not value.supports(8.0)
     far = value.per_year(8.0)
     assert far[["value", "low", "high"]].isna().all(axis=None) and not far["supported"].any()
-    assert value.by_unit(8.0)["value"].isna().all() and value.by_unit(1.0)["value"].notna().all()
+    assert value.table(8.0)["value"].isna().all() and value.table(1.0)["value"].notna().all()
     # Moves are those of the experience (SD 2 and a common 1.5), not of the survey's noise.
     assert 3 < value.support[1] < 5
     assert value.plot_curve(language="de").get_title().startswith("Was IX-Punkte")
     assert len(value.plot_parts().patches) == 4
 
 
-def test_the_way_back(value):
-    row = value.points_for(float(value.per_year(2.0)["value"].iloc[0])).iloc[0]
-    assert row["points"] == pytest.approx(2.0, rel=0.02) and row["low"] < 2.0 < row["high"]
+def test_the_table_answers_both_ways_as_the_draws_do(value):
+    table = value.table(2.0).set_index(["unit", "measure"])
+    per_year = value.per_year(2.0).set_index("measure")
+    for measure in ("demand", "net_revenue", "margin"):
+        row = table.loc[("all", measure)]
+        for name in ("value", "low", "high", "year_1"):
+            assert row[name] == pytest.approx(per_year.loc[measure, name], rel=1e-9)
+    shop = table.loc["all"]
+    parts = value.parts(2.0).set_index("outcome")["change"]
+    assert shop.loc["visits", "value"] / shop.loc["visits", "base"] == pytest.approx(parts["visits"], rel=0.02)
+    assert table.xs("demand", level="measure")["base"].iloc[1:].sum() == pytest.approx(shop.loc["demand", "base"])
+    back = points_needed(value.table(), per_year.loc["demand", "value"]).set_index(["unit", "measure"])
+    row = back.loc[("all", "demand")]
+    assert row["needed"] == pytest.approx(2.0) and row["needed_low"] < 2.0 < row["needed_high"]
     assert row["supported"] and row["seen"] and 0 < row["visible"] < 1
-    with pytest.raises(WaageError, match="none of demand, net_revenue, margin"):
-        value.points_for(1e6, "profit")
+    assert not back.loc[("unit_000", "demand"), "supported"], "one unit does not bring what the shop does"
+    panel, _ = simulate_panel(1, effect=(0.0,))
+    nothing = points_needed(value_points(panel, link(panel), grade="D").table(), 1e6)
+    assert np.isinf(nothing["needed_high"]).all()
 
 
 def test_the_sentence_is_the_result_in_words(value):
@@ -154,18 +167,33 @@ def test_groups_of_linked_respondents():
     people = [f"p{i}" for i in range(300)]
     scores = pd.DataFrame({"person_id": [*people, *people[:50], None], "ix": rng.normal(70, 10, 351)})
     stage = np.where(np.arange(300) < 200, "active", np.where(np.arange(300) < 280, "new", "lapsed"))
-    groups = pd.DataFrame({"person_id": people, "lifecycle": stage})
+    groups = pd.DataFrame({"person_id": people, "split": "lifecycle", "group": stage})
     found = ix_by_group(scores, groups)
     table = found.table.set_index("group")
     assert table.loc["active", "answers"] == 250 and table.loc["active", "persons"] == 200
     assert table.loc["active", "low"] < 70 < table.loc["active", "high"]
     assert np.isnan(table.loc["lapsed", "ix"])  # 20 persons, fewer than 30
-    values = pd.DataFrame({"group": ["active", "new"], "value": [50.0, 20.0], "persons": [200, 80]})
-    assert "descriptive" in found.plot("lifecycle", values).get_title()
+    values = pd.DataFrame({"split": "lifecycle", "group": ["active", "new", "lapsed"], "value": [50.0, 20.0, 9.0]})
+    valued = found.beside(values.assign(customers=[2000, 80, 20]))
+    assert "descriptive" in valued.plot("lifecycle").get_title()
+    table = valued.table.set_index("group")
+    assert table.loc["active", "value"] == 50.0 and np.isnan(table.loc["lapsed", "value"])
     with pytest.raises(WaageError, match="did you mean 'lifecycle'"):
-        found.beside("lifecycles", values)
+        valued.plot("lifecycles")
     with pytest.raises(WaageError, match="1 rows repeat a person"):
         ix_by_group(scores, pd.concat([groups, groups.head(1)]))
+
+
+def test_persons_who_are_partly_in_a_group_count_in_part():
+    rng = np.random.default_rng(1)
+    people, truth = [f"p{i}" for i in range(4000)], rng.random(4000) < 0.5
+    scores = pd.DataFrame({"person_id": people, "ix": np.where(truth, 80.0, 60.0) + rng.normal(0, 10, 4000)})
+    long = pd.DataFrame({"person_id": people, "split": "type", "group": "type_1", "share": np.where(truth, 0.8, 0.2)})
+    other = long.assign(group="type_2", share=1 - long["share"])
+    table = ix_by_group(scores, pd.concat([long, other])).table.set_index("group")
+    assert table["persons"].sum() == pytest.approx(4000)
+    assert table.loc["type_1", "ix"] == pytest.approx(0.8 * 80 + 0.2 * 60, abs=1)
+    assert table.loc["type_1", "low"] < 76 < table.loc["type_1", "high"]
 
 
 def test_plans_say_what_they_could_show():

@@ -72,11 +72,16 @@ class Checks:
         """Return the grade of the headline in words."""
         return grade_words(self.headline_grade, language)
 
+    @property
+    def ranked(self) -> pd.DataFrame:
+        """The table, what matters most first: failed, then open, the scope, then passed; the other notes last."""
+        rank = self.table["verdict"].map({FAILED: 0, OPEN: 1, PASSED: 3, NOTE: 4})
+        rank = rank.where(self.table["check"] != "scope", 2)
+        return self.table.iloc[np.argsort(rank.to_numpy(), kind="stable")].reset_index(drop=True)
+
     def first_page(self, count: int = 5, language: str = "en") -> list[str]:
-        """Return the sentences of the checks that matter most: failed ones first, then open, then passed."""
-        rank = self.table["verdict"].map({FAILED: 0, OPEN: 1, PASSED: 2, NOTE: 3})
-        rows = self.table.assign(rank=rank).sort_values("rank", kind="stable").head(count)
-        return list(rows["sentence_de" if language == "de" else "sentence"])
+        """Return the sentences of the checks that matter most."""
+        return list(self.ranked.head(count)["sentence_de" if language == "de" else "sentence"])
 
     def plot_board(self, ax=None, language: str = "en"):
         """Draw all checks as a board."""

@@ -65,12 +65,16 @@ class Admission:
 
 
 class LinkRefusal(Refusal):
-    """The panel cannot carry the link; with the table of what was tried and the smallest effect it could have shown."""
+    """The panel cannot carry the link; with the table of what was tried and the smallest effect it could have shown.
 
-    def __init__(self, text: str, tried: pd.DataFrame, smallest_effect: float) -> None:
+    `thin` says whether larger units might cure it (not so where response rate or questionnaire broke).
+    """
+
+    def __init__(self, text: str, tried: pd.DataFrame, smallest_effect: float, thin: bool = True) -> None:
         super().__init__(text)
         self.tried = tried
         self.smallest_effect = smallest_effect
+        self.thin = thin
 
 
 def admit(
@@ -128,7 +132,10 @@ def admit(
         else ""
     )
     raise LinkRefusal(
-        f"the link is refused: {'; '.join(reasons)}. {_cure(tried, bool(breaks))}{could}", table, float(known)
+        f"the link is refused: {'; '.join(reasons)}. {_cure(tried, bool(breaks))}{could}",
+        table,
+        float(known),
+        thin=not breaks,
     )
 
 

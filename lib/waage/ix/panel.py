@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from waage.errors import WaageError, did_you_mean
+from waage.errors import Refusal, WaageError, did_you_mean
 from waage.history import local_day
 from waage.ix.moments import two_way_moments
 
@@ -143,8 +143,10 @@ def build_panel(
     Raises
     ------
     WaageError
-        Missing columns, weeks that are not Mondays, unit-weeks that occur twice, visits, orders or demand of 0,
+        Missing columns, weeks that are not Mondays, unit-weeks that occur twice,
         scores outside 0-100, variances that are not above 0, unknown or collinear controls: all faults together.
+    Refusal
+        Where visits, orders or demand of 0, which have no log, are all that is wrong.
     """
     perf_columns = ["unit", "week", "visits", "orders", "demand"]
     faults = _missing("ix_scores", scores, ["unit", "week", "ix", "variance", "n"])
@@ -158,10 +160,11 @@ def build_panel(
     wrong = scores["ix"].notna() & ~(scores["variance"] > 0)
     faults += _first("ix_scores.variance", scores, wrong, "are not above 0; a cell needs two different answers")
     positive = ["visits", "orders", "demand"] + ([negative_control] if negative_control in performance else [])
+    no_logs = []
     for name in positive:
         wrong = performance[name].notna() & ~(performance[name].astype(float) > 0)
         reason = "are not above 0 and have no log; merge the unit with another, or leave these weeks out"
-        faults += _first(f"performance.{name}", performance, wrong, reason)
+        no_logs += _first(f"performance.{name}", performance, wrong, reason)
     if negative_control is not None and negative_control not in performance:
         hint = did_you_mean(negative_control, performance.columns)
         faults.append(f"negative_control: performance has no column {negative_control!r}{hint}")
@@ -176,7 +179,9 @@ def build_panel(
         hint = did_you_mean(example, performance["unit"].unique())
         faults.append(f"ix_scores and performance share no unit; unit {example!r} of ix_scores{hint}")
     if faults:
-        raise WaageError("panel: " + "; ".join(faults))
+        raise WaageError("panel: " + "; ".join([*faults, *no_logs]))
+    if no_logs:
+        raise Refusal("panel: " + "; ".join(no_logs))
     notes = []
     for name, table in (("ix_scores", scores), ("performance", performance)):
         alone = sorted(set(table["unit"]) - set(units))

@@ -20,9 +20,7 @@ CONSTRUCTS = ("perception", "goal")
 MIN_OWN_VARIANCE = 30
 
 #: What a purchase in the session is called: the outcome must not be part of its own cause.
-_PURCHASE = re.compile(
-    r"purchas|bought|\border(ed|s)?\b|checkout|conver|gekauft|\bkauf(t|en)?\b|bestell", re.IGNORECASE
-)
+PURCHASE = re.compile(r"purchas|bought|\border(ed|s)?\b|checkout|conver|gekauft|\bkauf(t|en)?\b|bestell", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
     for row in scale.itertuples():
         construct = row.construct if isinstance(row.construct, str) else ""
         named = f"{row.item} {getattr(row, 'label', '')} {getattr(row, 'label_de', '')}"
-        if row.kind == "binary" and _PURCHASE.search(named):
+        if row.kind == "binary" and PURCHASE.search(named):
             faults.append(
                 f"{row.item} is a purchase of the session: an outcome in the score would explain itself; take it out, "
                 "or keep it as a trait for the audit"

@@ -42,7 +42,7 @@ class Value:
         5 % and 95 % of the moves that units made within themselves (points, survey noise taken out): no number is given
         for larger ones.
     levels : DataFrame
-        unit, ix (last 13 weeks), variance, demand (last 52 weeks), low, high (support of the unit's own moves).
+        unit, ix (last 13 weeks), variance, visits, orders, demand (last 52 weeks), low, high (support of own moves).
     grade : str
     currency : str
     seed : int
@@ -126,51 +126,6 @@ class Value:
         """Return whether units have moved as far as that within the window."""
         return bool(self.support[0] <= points <= self.support[1])
 
-    def points_for(self, amount: float, measure: str = "demand") -> pd.DataFrame:
-        """Return how many points a yearly amount takes, and whether the survey would see them.
-
-        Parameters
-        ----------
-        amount : float
-            In the study's currency and year.
-        measure : {"demand", "net_revenue", "margin"}
-
-        Returns
-        -------
-        DataFrame
-            One row: amount, points, low, high (95 %), supported, visible (points the survey sees at least, comparing
-            two quarters of all units), seen.
-        """
-        factors = {"demand": 1.0, "net_revenue": self.net_share, "margin": self.net_share * self.margin_rate}
-        if measure not in factors:
-            raise WaageError(f"points_for: measure {measure!r} is none of {', '.join(factors)}")
-        wanted = np.log1p(amount / (self.yearly_demand * factors[measure]))
-        effect = self.link.long_run() * (1 - self.diversion)
-        slopes = self.draws[:, 3]
-        # A slope that may be 0 needs infinitely many points: the upper end is then open.
-        with np.errstate(divide="ignore"):
-            needed = np.where(slopes > 0, wanted / slopes, np.inf)
-        low, high = np.quantile(needed, [0.025, 0.975], method="nearest")
-        points = wanted / effect if effect > 0 else np.inf
-        visible = self.visible_move
-        row = {"amount": amount, "measure": measure, "points": points, "low": low, "high": high}
-        return pd.DataFrame([row | {"supported": self.supports(points), "visible": visible, "seen": points >= visible}])
-
-    @property
-    def visible_move(self) -> float:
-        """Smallest move of the shop's IX between two quarters that the survey sees, 2.8 sqrt(v1 + v2)."""
-        share = self.levels["demand"] / self.levels["demand"].sum()
-        return float(POWER_FACTOR * np.sqrt(2 * (share**2 * self.levels["variance"]).sum()))
-
-    def by_unit(self, points: float) -> pd.DataFrame:
-        """Return what `points` more in one unit alone are worth: unit, ix, demand, value, low, high, supported."""
-        share = np.expm1(np.quantile(self.draws[:, 3] * points, [0.025, 0.5, 0.975]))
-        table = self.levels[["unit", "ix", "demand"]].copy()
-        table["low"], table["value"], table["high"] = (table["demand"] * s for s in np.sort(share))
-        table["supported"] = (points >= self.levels["low"]) & (points <= self.levels["high"])
-        table.loc[~table["supported"], ["low", "value", "high"]] = np.nan
-        return table[["unit", "ix", "demand", "value", "low", "high", "supported"]]
-
     def curve(self, most: float | None = None, steps: int = 41) -> pd.DataFrame:
         """Return the what-if curve for charts: points, value, low, high, supported (demand; numbers throughout)."""
         reach = max(abs(self.support[0]), abs(self.support[1])) * 1.5 if most is None else most
@@ -181,16 +136,45 @@ class Value:
         frame = {"points": points, "value": share[:, 1], "low": share[:, 0], "high": share[:, 2], "supported": inside}
         return pd.DataFrame(frame)
 
+    def table(self, points: float = 1.0) -> pd.DataFrame:
+        """Return what `ix_value` holds, from which `what_if` and `points_needed` answer without the panel.
+
+        Parameters
+        ----------
+        points : float
+            Change of IX that is valued; where it lies beyond the support of a unit its value is NaN.
+
+        Returns
+        -------
+        DataFrame
+            One row a unit ("all": the shop) and measure (visits, orders, demand, net_revenue, margin): base (a year),
+            effect, effect_low, effect_high (log points per point of IX, 95 %), points, value, low, high (a year),
+            year_1, support_low, support_high, visible (smallest move the survey sees), ix, grade.
+        """
+        draws = {"visits": self.draws[:, 0], "orders": self.draws[:, :2].sum(axis=1), "demand": self.draws[:, 3]}
+        ends = {name: np.quantile(of, [0.5, 0.025, 0.975]) for name, of in draws.items()}
+        share = self.levels["demand"] / self.levels["demand"].sum()
+        shop = {"unit": "all", "low": self.support[0], "high": self.support[1], "ix": (share * self.levels["ix"]).sum()}
+        shop |= {name: self.levels[name].sum() for name in ("visits", "orders")} | {"demand": self.yearly_demand}
+        rows = []
+        for of in [shop, *self.levels.to_dict("records")]:
+            for measure, (source, factor) in self.measures.items():
+                effect, low, high = ends[source]
+                row = {"unit": of["unit"], "measure": measure, "base": of[source] * factor, "effect": effect}
+                row |= {"effect_low": low, "effect_high": high, "support_low": of["low"], "support_high": of["high"]}
+                noise = of["variance"] if "variance" in of else (share**2 * self.levels["variance"]).sum()
+                row |= {"visible": POWER_FACTOR * np.sqrt(2 * noise), "ix": of["ix"], "grade": self.grade}
+                rows.append(row)
+        return what_if(pd.DataFrame(rows), points).assign(year_1=lambda t: t["value"] * self.link.year_1())
+
     @property
-    def summary(self) -> pd.DataFrame:
-        """What `ix_value` holds: measure, value, low, high, year_1 for a point more, with support and grade."""
-        table = self.per_year(min(1.0, self.support[1])).drop(columns=["p_above_cost", "supported"])
-        return table.assign(
-            points=min(1.0, self.support[1]),
-            support_low=self.support[0],
-            support_high=self.support[1],
-            grade=self.grade,
-        )
+    def measures(self) -> dict[str, tuple[str, float]]:
+        """Measure: what it follows from, and the share of it that it is."""
+        margin = self.net_share * self.margin_rate
+        return {"visits": ("visits", 1.0), "orders": ("orders", 1.0), "demand": ("demand", 1.0)} | {
+            "net_revenue": ("demand", self.net_share),
+            "margin": ("demand", margin),
+        }
 
     def sentence(
         self, language: str = "en", rivals: pd.DataFrame | None = None, robustness: float | None = None
@@ -300,13 +284,16 @@ def value_points(
     rows = []
     for g, unit in enumerate(panel.units):
         last = np.flatnonzero(np.isfinite(panel.score[g]))[-recent:]
-        sold = panel.demand[g][np.isfinite(panel.demand[g])][-year:]
+        sold = np.isfinite(panel.demand[g]).nonzero()[0][-year:]
         rows.append(
             {
                 "unit": unit,
                 "ix": float(panel.score[g, last].mean()) if last.size else np.nan,
                 "variance": float(panel.variance[g, last].mean() / last.size) if last.size else np.nan,
-                "demand": float(sold.sum() * year / max(len(sold), 1)),
+                **{
+                    name: float(getattr(panel, name)[g, sold].sum() * year / max(len(sold), 1))
+                    for name in ("visits", "orders", "demand")
+                },
                 "low": float(np.nanquantile(moves[g], 0.05)) if last.size else np.nan,
                 "high": float(np.nanquantile(moves[g], 0.95)) if last.size else np.nan,
             }
@@ -323,6 +310,47 @@ def value_points(
         currency=currency,
         seed=seed,
     )
+
+
+def what_if(table: pd.DataFrame, points: float) -> pd.DataFrame:
+    """Return what `points` more are worth a year, from rows of `ix_value`: base (exp(effect points) - 1).
+
+    Parameters
+    ----------
+    table : DataFrame
+        base, effect, effect_low, effect_high, support_low, support_high.
+    points : float
+
+    Returns
+    -------
+    DataFrame
+        The rows with points, value, low, high, supported; NaN where no unit ever moved as far.
+    """
+    table = table.assign(points=float(points))
+    table["supported"] = (points >= table["support_low"]) & (points <= table["support_high"])
+    ends = {name: table["base"] * np.expm1(table[name] * points) for name in ("effect", "effect_low", "effect_high")}
+    ends = pd.DataFrame(ends).where(table["supported"])
+    return table.assign(value=ends["effect"], low=ends.min(axis=1), high=ends.max(axis=1))
+
+
+def points_needed(table: pd.DataFrame, amount: float) -> pd.DataFrame:
+    """Return the points that an amount a year takes, from rows of `ix_value`: log(1 + amount / base) / effect.
+
+    Returns
+    -------
+    DataFrame
+        The rows with amount, needed, needed_low, needed_high (infinite where the effect may be 0), supported, seen
+        (whether the survey would see such a move).
+    """
+    wanted = np.log1p(amount / table["base"])
+
+    def over(effect: pd.Series) -> pd.Series:
+        return (wanted / effect.where(effect > 0)).fillna(np.inf)
+
+    needed = over(table["effect"])
+    table = table.assign(amount=float(amount), needed=needed)
+    table["needed_low"], table["needed_high"] = over(table["effect_high"]), over(table["effect_low"])
+    return table.assign(supported=needed <= table["support_high"], seen=needed >= table["visible"])
 
 
 def move_between(table: pd.DataFrame, before: Sequence, after: Sequence, confidence: float = 0.95) -> pd.DataFrame:

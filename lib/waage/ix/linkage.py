@@ -1,0 +1,179 @@
+"""From a measurement to what a point is worth: panel, link, checks and value in one go, or the reason why not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from waage.errors import Refusal
+from waage.ix.checks import Checks, run_checks
+from waage.ix.guards import MIN_UNITS, Admission, LinkRefusal, admit, merge_units
+from waage.ix.link import Link
+from waage.ix.measurement import Measurement
+from waage.ix.panel import Panel, build_panel
+from waage.ix.value import Value, value_points
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """What the data say of the link; false in a condition where they cannot carry it.
+
+    Attributes
+    ----------
+    panel : Panel or None
+        The one the link was estimated on, else the one of single weeks.
+    admission : Admission or None
+    checks : Checks or None
+    value : Value or None
+        Of the estimate that is to be said.
+    reason : str
+        Why the link is refused; empty where it is not.
+    tried : DataFrame
+        As `Admission.tried`; empty where there was no panel.
+    smallest_effect : float
+        Log points of demand per point of IX that these data could show four times in five; NaN: not known.
+    """
+
+    panel: Panel | None
+    admission: Admission | None = None
+    checks: Checks | None = None
+    value: Value | None = None
+    reason: str = ""
+    tried: pd.DataFrame | None = None
+    smallest_effect: float = float("nan")
+
+    def __bool__(self) -> bool:
+        return self.value is not None
+
+    @property
+    def link(self) -> Link:
+        """The estimate that is to be said: the corrected panel, or incidents where they contradict it."""
+        return self.value.link
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """What `ix_effects` holds: one row a method and outcome, as `Checks.estimates`, with headline, block_weeks."""
+        table = self.checks.estimates
+        return table.assign(headline=table["method"] == self.checks.headline, block_weeks=self.link.block_weeks)
+
+    @property
+    def check_table(self) -> pd.DataFrame:
+        """What `ix_checks` holds: check, statistic, p_value, verdict, sentence, sentence_de, place (1: matters most).
+
+        The row `link` says on what the link rests, or why it is refused.
+        """
+        if not self:
+            row = {"check": "link", "statistic": self.smallest_effect, "p_value": np.nan, "verdict": "failed"}
+            row |= {"sentence": self.reason, "sentence_de": self.reason, "place": 1}
+            return pd.DataFrame([row])
+        table = self.checks.ranked
+        return table.assign(place=np.arange(1, len(table) + 1))
+
+
+def link_experience(
+    own: Measurement,
+    performance: pd.DataFrame | None,
+    *,
+    incidents: pd.DataFrame | None = None,
+    lags: int = 3,
+    blocks: Sequence[int] = (1, 2, 4),
+    controls: Sequence[str] = (),
+    negative_control: str = "",
+    touched: Sequence[str] = (),
+    holdout_weeks: int = 26,
+    time_zone: str = "Europe/Berlin",
+    net_share: float = 1.0,
+    margin_rate: float = 1.0,
+    diversion: float = 0.0,
+    currency: str = "EUR",
+    seed: int = 7,
+) -> Linkage:
+    """Link experience and sales, check the link and value it.
+
+    A sample that is thin even in blocks of weeks is tried again with units merged by category, then by device.
+
+    Parameters
+    ----------
+    own : Measurement
+    performance : DataFrame or None
+        As `weekly_performance` returns it; None refuses.
+    incidents : DataFrame, optional
+        As in the contract.
+    lags : int
+        Weeks of delay.
+    blocks : sequence of int
+        Weeks to merge into one period, in the order they are tried.
+    controls : sequence of str
+        Columns of `performance`; empty takes all others.
+    negative_control : str
+        A column the experience cannot change; empty: none.
+    touched : sequence of str
+        Kinds of incidents that keep customers from buying by other ways than the experience; no instruments.
+    holdout_weeks, time_zone, net_share, margin_rate, diversion, currency, seed
+        As `run_checks`, `build_panel` and `value_points` take them.
+
+    Returns
+    -------
+    Linkage
+
+    Raises
+    ------
+    WaageError
+        For faults in the tables, as `build_panel` raises them; what data cannot carry is no fault.
+    """
+    if performance is None:
+        return Linkage(None, reason="there is no `performance`, and nothing to count visits, orders and demand from")
+    settings = {"controls": list(controls) or None, "negative_control": negative_control or None}
+    try:
+        panel = build_panel(own.scores.table, performance, incidents=incidents, time_zone=time_zone, **settings)
+    except Refusal as refusal:
+        return Linkage(None, reason=str(refusal))
+    admission = refusal = None
+    for larger in (panel, *_merged(panel, own)):
+        try:
+            admission = admit(
+                larger,
+                lags=lags,
+                blocks=tuple(blocks),
+                invitations=own.invitations,
+                item_weeks=own.scores.item_weeks,
+            )
+            break
+        except LinkRefusal as refused:
+            refusal = refusal or refused
+            if not refused.thin:
+                break
+    if admission is None:
+        tried, smallest = refusal.tried, refusal.smallest_effect
+        return Linkage(panel, reason=str(refusal), tried=tried, smallest_effect=smallest)
+    panel = admission.panel
+    groups = {name: {unit: of.get(unit, "") for unit in panel.units} for name, of in own.splits.items()}
+    merged = set(panel.units) - set(own.units["unit"])
+    checks = run_checks(
+        panel,
+        admission.link,
+        groups={} if merged else groups,
+        holdout_weeks=holdout_weeks,
+        incidents_touch_demand=tuple(touched),
+    )
+    said = checks.incidents.link if checks.headline == "incident_iv" else admission.link
+    value = value_points(
+        panel,
+        said,
+        grade=checks.headline_grade,
+        net_share=net_share,
+        margin_rate=margin_rate,
+        diversion=diversion,
+        currency=currency,
+        seed=seed,
+    )
+    return Linkage(panel, admission, checks, value, tried=admission.tried, smallest_effect=admission.smallest_effect)
+
+
+def _merged(panel: Panel, own: Measurement):
+    """Yield panels of larger units, the finest first, where enough of them are left."""
+    for of in own.splits.values():
+        groups = {unit: of.get(unit, unit) for unit in panel.units}
+        if MIN_UNITS <= len(set(groups.values())) < len(panel.units):
+            yield replace(merge_units(panel, groups))

@@ -46,8 +46,9 @@ def test_a_refusal_says_why_what_would_cure_it_and_what_could_have_been_seen():
         admit(panel.between(0, 15))
     with pytest.raises(LinkRefusal, match="1 units"):
         admit(panel.select([0]))
-    with pytest.raises(LinkRefusal, match="0 weeks have sales and scores for all lags"):
+    with pytest.raises(LinkRefusal, match="0 periods with all lags") as caught:
         admit(panel.between(0, 1))
+    assert caught.value.german.startswith("die Verknüpfung wird abgelehnt: Wochen: 0 Zeiträume")
 
 
 def test_breaks_of_response_rate_and_questionnaire_refuse():

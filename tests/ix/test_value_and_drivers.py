@@ -226,6 +226,9 @@ def test_plans_and_the_questionnaire_from_the_command_line(tmp_path):
     assert len(codebook(pd.read_csv(file))) == 8
 
 
-def test_two_currencies_on_one_axis():
-    weekly = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=5, freq="7D"), "ix": 70.0, "demand": 1e6})
-    assert plot_two_currencies(weekly, language="de").get_title() == "Erlebnis und Nachfrage"
+def test_both_currencies_have_their_zero_at_one_height():
+    weekly = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=5, freq="7D"), "points": [1, -2, 0, 1, 0.5]})
+    weekly = weekly.assign(amount=1e4 * weekly["points"], amount_low=-3e4, amount_high=1e4)
+    ax = plot_two_currencies(weekly, language="de")
+    ends = [axis.get_ylim() for axis in ax.figure.axes]
+    assert len(ends) == 2 and all(low == -high for low, high in ends) and "in Geld" in ax.get_title()

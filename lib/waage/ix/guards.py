@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from waage import style
 from waage.errors import Refusal, WaageError
-from waage.ix.link import Link, link
+from waage.ix.link import Link, default_lags, link
 from waage.ix.panel import Panel, merge_weeks
 
 #: Smallest share of signal in a weekly score; below, the correction triples the estimate, and bias sets in (simulated).
@@ -67,11 +68,13 @@ class Admission:
 class LinkRefusal(Refusal):
     """The panel cannot carry the link; with the table of what was tried and the smallest effect it could have shown.
 
-    `thin` says whether larger units might cure it (not so where response rate or questionnaire broke).
+    `german` is the text in German; `thin` says whether larger units might cure it (not so where response rate or
+    questionnaire broke).
     """
 
-    def __init__(self, text: str, tried: pd.DataFrame, smallest_effect: float, thin: bool = True) -> None:
-        super().__init__(text)
+    def __init__(self, texts: tuple[str, str], tried: pd.DataFrame, smallest_effect: float, thin: bool = True) -> None:
+        super().__init__(texts[0])
+        self.german = texts[1]
         self.tried = tried
         self.smallest_effect = smallest_effect
         self.thin = thin
@@ -107,12 +110,16 @@ def admit(
     LinkRefusal
         With the reason, what would cure it, and the smallest effect the data could have shown.
     """
-    tried, admitted = [], None
-    breaks = [text for text in (response_break(invitations), questionnaire_break(item_weeks)) if text]
+    tried, german, admitted = [], [], None
+    breaks = [
+        [text for text in (response_break(invitations, one), questionnaire_break(item_weeks, one)) if text]
+        for one in ("en", "de")
+    ]
     for block in blocks:
         merged = merge_weeks(panel, block)
-        row, fitted = _try(merged, None if lags is None else -(-lags // block), confidence)
+        row, reason_de, fitted = _try(merged, None if lags is None else -(-lags // block), confidence)
         tried.append(row)
+        german.append(reason_de)
         if fitted is not None and row["reason"] is None:
             admitted = (merged, fitted)
             break
@@ -120,23 +127,22 @@ def admit(
             break  # longer blocks bring no units
     table = pd.DataFrame(tried)
     table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), None)
-    if admitted and not breaks:
+    if admitted and not breaks[0]:
         return Admission(*admitted, table)
-    reasons = breaks or [
-        f"{'weeks' if r['block_weeks'] == 1 else str(r['block_weeks']) + '-week blocks'}: {r['reason']}" for r in tried
-    ]
-    known = table["smallest_effect"].min()
-    could = (
-        f" The smallest effect these data could have shown is about {100 * known:.2f} % of demand per IX point."
-        if np.isfinite(known)
-        else ""
-    )
-    raise LinkRefusal(
-        f"the link is refused: {'; '.join(reasons)}. {_cure(tried, bool(breaks))}{could}",
-        table,
-        float(known),
-        thin=not breaks,
-    )
+    known = float(table["smallest_effect"].min())
+    texts = []
+    for place, (words, reasons) in enumerate(zip(_REFUSED, ([r["reason"] for r in tried], german), strict=True)):
+        named = [
+            f"{words['weeks'] if row['block_weeks'] == 1 else words['blocks'].format(n=row['block_weeks'])}: {reason}"
+            for row, reason in zip(tried, reasons, strict=True)
+            if reason
+        ]
+        text = words["refused"].format(reasons="; ".join(breaks[place] or named))
+        text += " " + _cure(tried, bool(breaks[0]), words)
+        if np.isfinite(known):
+            text += " " + words["could"].format(effect=style.percent(known, ("en", "de")[place], 2))
+        texts.append(text)
+    raise LinkRefusal((texts[0], texts[1]), table, known, thin=not breaks[0])
 
 
 def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
@@ -194,13 +200,14 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
     )
 
 
-def response_break(invitations: pd.DataFrame | None) -> str | None:
+def response_break(invitations: pd.DataFrame | None, language: str = "en") -> str | None:
     """Return the sentence for a sudden change of the response rate, None without one.
 
     Parameters
     ----------
     invitations : DataFrame or None
         day, invited, completed; one or more rows a day.
+    language : str
     """
     rates = response_rate(invitations)
     if rates is None or len(rates) < 2 * RATE_WEEKS:
@@ -213,10 +220,9 @@ def response_break(invitations: pd.DataFrame | None) -> str | None:
     k = int(step.argmax())
     if step[k] <= np.log(RATE_BREAK):
         return None
-    return (
-        f"the response rate breaks in the week of {rates['week'].iloc[at[k]].date()}, from {before[k]:.1%} to "
-        f"{after[k]:.1%}: other visitors answer before and after"
-    )
+    low, high = (style.percent(rate[k], language, 1) for rate in (before, after))
+    week = rates["week"].iloc[at[k]].date()
+    return _REFUSED[language == "de"]["rate"].format(week=week, before=low, after=high)
 
 
 def response_rate(invitations: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -229,13 +235,14 @@ def response_rate(invitations: pd.DataFrame | None) -> pd.DataFrame | None:
     return table.assign(rate=table["completed"] / table["invited"].where(table["invited"] > 0))
 
 
-def questionnaire_break(item_weeks: pd.DataFrame | None) -> str | None:
+def questionnaire_break(item_weeks: pd.DataFrame | None, language: str = "en") -> str | None:
     """Return the sentence for a questionnaire that changed within the window, None where it did not.
 
     Parameters
     ----------
     item_weeks : DataFrame or None
         item, week, n: answers to each item in each week.
+    language : str
     """
     if item_weeks is None or not len(item_weeks):
         return None
@@ -244,50 +251,112 @@ def questionnaire_break(item_weeks: pd.DataFrame | None) -> str | None:
     slack = pd.Timedelta(weeks=2)  # an item nobody happened to answer in the first week is no break
     begun = seen[seen["min"] > first + slack]
     ended = seen[seen["max"] < last - slack]
-    parts = [f"{item} begins in the week of {row['min'].date()}" for item, row in begun.iterrows()]
-    parts += [f"{item} ends in the week of {row['max'].date()}" for item, row in ended.iterrows()]
-    return "two versions of the questionnaire: " + ", ".join(parts) if parts else None
+    words = _REFUSED[language == "de"]
+    parts = [words["begins"].format(item=item, week=row["min"].date()) for item, row in begun.iterrows()]
+    parts += [words["ends"].format(item=item, week=row["max"].date()) for item, row in ended.iterrows()]
+    return words["versions"].format(parts=", ".join(parts)) if parts else None
 
 
-def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, Link | None]:
+def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, str | None, Link | None]:
+    """Return the row of what was tried (with the reason in English), the reason in German, and the link."""
     row = {"block_weeks": panel.block_weeks, "units": len(panel.units), "periods": 0, "reliability": np.nan}
     row |= {"conditioning": np.nan, "smallest_effect": np.nan, "reason": None}
     good = np.isfinite(panel.score) & np.isfinite(panel.demand)
-    row["units"], row["periods"] = int((good.sum(axis=1) >= 4).sum()), int(good.any(axis=0).sum())
+    row["units"], row["periods"] = int(good.any(axis=1).sum()), int(good.any(axis=0).sum())
+    lost, least = None, MIN_RELIABILITY if panel.block_weeks == 1 else MIN_RELIABILITY_MERGED
     try:
         fitted = link(panel, lags=lags, confidence=confidence)
         plain = link(panel, lags=lags, confidence=confidence, correct=False)
-    except Refusal as refusal:
-        return row | {"reason": str(refusal).removeprefix("link: ")}, None
-    row |= {"units": fitted.units, "reliability": fitted.reliability, "conditioning": fitted.conditioning}
-    # The corrected error is not to be trusted where the correction is refused.
-    row["smallest_effect"] = POWER_FACTOR * plain.std_error() / max(fitted.reliability, 0.02)
-    least = MIN_RELIABILITY if panel.block_weeks == 1 else MIN_RELIABILITY_MERGED
-    periods = row["periods"] - fitted.lags
-    if fitted.units < MIN_UNITS:
-        row["reason"] = f"{fitted.units} units, fewer than the {MIN_UNITS} an interval needs"
-    elif periods < MIN_PERIODS:
-        row["reason"] = f"{periods} periods with all lags, fewer than {MIN_PERIODS}"
-    elif not fitted.reliability >= least:
-        row["reason"] = (
-            f"reliability {fitted.reliability:.2f} of the score is below {least}: most of it is survey noise"
-        )
-    elif not fitted.conditioning >= MIN_CONDITIONING:
-        row["reason"] = f"the correction is ill-conditioned ({fitted.conditioning:.2f}, needed {MIN_CONDITIONING})"
-    return row, fitted
+    except Refusal:
+        fitted, lost = None, "units" if row["units"] < MIN_UNITS else "periods"
+        facts = {"periods": max(row["periods"] - (default_lags(panel) if lags is None else lags), 0)}
+    else:
+        row |= {"units": fitted.units, "reliability": fitted.reliability, "conditioning": fitted.conditioning}
+        # The corrected error is not to be trusted where the correction is refused.
+        row["smallest_effect"] = POWER_FACTOR * plain.std_error() / max(fitted.reliability, 0.02)
+        facts = {"periods": row["periods"] - fitted.lags}
+        if fitted.units < MIN_UNITS:
+            lost = "units"
+        elif facts["periods"] < MIN_PERIODS:
+            lost = "periods"
+        elif not fitted.reliability >= least:
+            lost = "reliability"
+        elif not fitted.conditioning >= MIN_CONDITIONING:
+            lost = "conditioning"
+    if lost is None:
+        return row, None, fitted
+    facts |= {"units": row["units"], "min_units": MIN_UNITS, "min_periods": MIN_PERIODS}
+    texts = []
+    for words, language in zip(_REFUSED, ("en", "de"), strict=True):
+        shown = {
+            "reliability": style.number(row["reliability"], language, 2),
+            "least": style.number(least, language, 1),
+            "conditioning": style.number(row["conditioning"], language, 2),
+            "min_conditioning": style.number(MIN_CONDITIONING, language, 2),
+        }
+        texts.append(words[lost].format(**facts, **shown))
+    return row | {"reason": texts[0]}, texts[1], fitted
 
 
-def _cure(tried: list[dict], broken: bool) -> str:
+def _cure(tried: list[dict], broken: bool, words: Mapping[str, str]) -> str:
     if broken:
-        return "Start the window after the break, or measure both versions side by side for a quarter and bridge them."
+        return words["cure_break"]
     last = tried[-1]
     if last["units"] < MIN_UNITS:
-        return f"Measure at least {MIN_UNITS} units (assortment x device, or touchpoints), better 24."
+        return words["cure_units"].format(units=MIN_UNITS)
     if last["periods"] < MIN_PERIODS + 3:
-        return "Go on measuring: a year of weeks is the least, two are usual."
-    weekly = tried[0]
-    lam = min(max(weekly["reliability"], 0.01), 0.99)
+        return words["cure_periods"]
+    lam = min(max(tried[0]["reliability"], 0.01), 0.99)
     factor = (MIN_RELIABILITY + 0.1) / (1 - MIN_RELIABILITY - 0.1) * (1 - lam) / lam
     if factor > 1:
-        return f"About {factor:.1f} times as many answers a week would cure it, or fewer, larger units (merge_units)."
-    return "More units or weeks would cure it, or fewer, larger units (merge_units)."
+        return words["cure_answers"].format(factor=style.number(factor, words["language"], 1))
+    return words["cure_more"]
+
+
+_REFUSED = (
+    {
+        "language": "en",
+        "refused": "the link is refused: {reasons}.",
+        "weeks": "weeks",
+        "blocks": "{n}-week blocks",
+        "units": "{units} units, fewer than the {min_units} an interval needs",
+        "periods": "{periods} periods with all lags, fewer than {min_periods}",
+        "reliability": "reliability {reliability} of the score is below {least}: most of it is survey noise",
+        "conditioning": "the correction is ill-conditioned ({conditioning}, needed {min_conditioning})",
+        "rate": "the response rate breaks in the week of {week}, from {before} to {after}: other visitors answer "
+        "before and after",
+        "versions": "two versions of the questionnaire: {parts}",
+        "begins": "{item} begins in the week of {week}",
+        "ends": "{item} ends in the week of {week}",
+        "cure_break": "Start the window after the break, or measure both versions side by side for a quarter and "
+        "bridge them.",
+        "cure_units": "Measure at least {units} units (assortment x device, or touchpoints), better 24.",
+        "cure_periods": "Go on measuring: a year of weeks is the least, two are usual.",
+        "cure_answers": "About {factor} times as many answers a week would cure it, or fewer, larger units.",
+        "cure_more": "More units or weeks would cure it, or fewer, larger units.",
+        "could": "The smallest effect these data could have shown is about {effect} of demand per IX point.",
+    },
+    {
+        "language": "de",
+        "refused": "die Verknüpfung wird abgelehnt: {reasons}.",
+        "weeks": "Wochen",
+        "blocks": "Blöcke von {n} Wochen",
+        "units": "{units} Einheiten, weniger als die {min_units}, die ein Intervall braucht",
+        "periods": "{periods} Zeiträume mit allen Verzögerungen, weniger als {min_periods}",
+        "reliability": "Verlässlichkeit {reliability} des Werts unter {least}: das meiste ist Stichprobenrauschen",
+        "conditioning": "die Bereinigung ist schlecht bestimmt ({conditioning}, nötig {min_conditioning})",
+        "rate": "die Rücklaufquote bricht in der Woche vom {week}, von {before} auf {after}: vorher und nachher "
+        "antworten andere Besucher",
+        "versions": "zwei Fassungen des Fragebogens: {parts}",
+        "begins": "{item} beginnt in der Woche vom {week}",
+        "ends": "{item} endet in der Woche vom {week}",
+        "cure_break": "Das Fenster nach dem Bruch beginnen lassen, oder beide Fassungen ein Quartal nebeneinander "
+        "messen und überbrücken.",
+        "cure_units": "Mindestens {units} Einheiten messen (Sortiment x Gerät, oder Kontaktpunkte), besser 24.",
+        "cure_periods": "Weiter messen: ein Jahr an Wochen ist das Mindeste, zwei sind üblich.",
+        "cure_answers": "Etwa {factor}-mal so viele Antworten je Woche würden helfen, oder weniger, größere Einheiten.",
+        "cure_more": "Mehr Einheiten oder Wochen würden helfen, oder weniger, größere Einheiten.",
+        "could": "Die kleinste Wirkung, die diese Daten hätten zeigen können, ist etwa {effect} der Nachfrage je "
+        "IX-Punkt.",
+    },
+)

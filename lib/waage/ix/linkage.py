@@ -1,7 +1,7 @@
 """From a measurement to what a point is worth: panel, link, checks and value in one go, or the reason why not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,8 @@ class Linkage:
     checks : Checks or None
     value : Value or None
         Of the estimate that is to be said.
-    reason : str
-        Why the link is refused; empty where it is not.
+    reasons : tuple of str
+        Why the link is refused, in English and German; empty where it is not.
     tried : DataFrame
         As `Admission.tried`; empty where there was no panel.
     smallest_effect : float
@@ -39,7 +39,7 @@ class Linkage:
     admission: Admission | None = None
     checks: Checks | None = None
     value: Value | None = None
-    reason: str = ""
+    reasons: tuple[str, str] = ("", "")
     tried: pd.DataFrame | None = None
     smallest_effect: float = float("nan")
 
@@ -65,7 +65,7 @@ class Linkage:
         """
         if not self:
             row = {"check": "link", "statistic": self.smallest_effect, "p_value": np.nan, "verdict": "failed"}
-            row |= {"sentence": self.reason, "sentence_de": self.reason, "place": 1}
+            row |= {"sentence": self.reasons[0], "sentence_de": self.reasons[1], "place": 1}
             return pd.DataFrame([row])
         table = self.checks.ranked
         return table.assign(place=np.arange(1, len(table) + 1))
@@ -123,12 +123,12 @@ def link_experience(
         For faults in the tables, as `build_panel` raises them; what data cannot carry is no fault.
     """
     if performance is None:
-        return Linkage(None, reason="there is no `performance`, and nothing to count visits, orders and demand from")
+        return Linkage(None, reasons=_NO_SALES)
     settings = {"controls": list(controls) or None, "negative_control": negative_control or None}
     try:
         panel = build_panel(own.scores.table, performance, incidents=incidents, time_zone=time_zone, **settings)
     except Refusal as refusal:
-        return Linkage(None, reason=str(refusal))
+        return Linkage(None, reasons=(str(refusal),) * 2)
     admission = refusal = None
     for larger in (panel, *_merged(panel, own)):
         try:
@@ -146,7 +146,8 @@ def link_experience(
                 break
     if admission is None:
         tried, smallest = refusal.tried, refusal.smallest_effect
-        return Linkage(panel, reason=str(refusal), tried=tried, smallest_effect=smallest)
+        reasons = (str(refusal), refusal.german)
+        return Linkage(panel, reasons=reasons, tried=tried, smallest_effect=smallest)
     panel = admission.panel
     groups = {name: {unit: of.get(unit, "") for unit in panel.units} for name, of in own.splits.items()}
     merged = set(panel.units) - set(own.units["unit"])
@@ -176,4 +177,12 @@ def _merged(panel: Panel, own: Measurement):
     for of in own.splits.values():
         groups = {unit: of.get(unit, unit) for unit in panel.units}
         if MIN_UNITS <= len(set(groups.values())) < len(panel.units):
-            yield replace(merge_units(panel, groups))
+            yield merge_units(panel, groups)
+
+
+_NO_SALES = (
+    "the link is refused: the study has no `performance` (visits, orders and demand by unit and week), and no orders, "
+    "events and units to count it from.",
+    "die Verknüpfung wird abgelehnt: Die Studie hat keine Tabelle `performance` (Besuche, Bestellungen und Nachfrage "
+    "je Einheit und Woche), und keine Bestellungen, Ereignisse und Einheiten, aus denen sie sich zählen ließe.",
+)

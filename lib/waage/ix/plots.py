@@ -25,7 +25,16 @@ TEXTS = {
     "map": ("Where improvement pays", "Wo Verbesserung sich lohnt"),
     "performance": ("Rating today (0-100)", "Bewertung heute (0-100)"),
     "worth": ("Worth of closing a tenth of the gap, a year", "Wert eines Zehntels der Lücke, im Jahr"),
-    "two": ("Experience and demand", "Erlebnis und Nachfrage"),
+    "two": ("What the experience moved, in points and in money", "Was das Erlebnis bewegte, in Punkten und in Geld"),
+    "in_money": ("demand a week, against the usual experience", "Nachfrage je Woche, gegen das übliche Erlebnis"),
+    "in_points": ("IX points from its mean (right)", "IX-Punkte vom Mittel (rechts)"),
+    "experience": ("Experience (IX, 0-100)", "Erlebnis (IX, 0-100)"),
+    "demand": ("Demand", "Nachfrage"),
+    "a_week": ("a week", "je Woche"),
+    "four_weeks": ("mean of four weeks", "Mittel aus vier Wochen"),
+    "worth_points": ("IX points from closing a tenth of the gap", "IX-Punkte aus einem Zehntel der Lücke"),
+    "changes": ("What moved the IX", "Was den IX bewegte"),
+    "rate": ("Response rate", "Rücklaufquote"),
     "scales": ("Experience and customer value (descriptive)", "Erlebnis und Kundenwert (beschreibend)"),
 }
 METHODS = {
@@ -176,19 +185,82 @@ def plot_score(display: pd.DataFrame, unit: str | None = None, ax=None, *, incid
     return ax
 
 
+def plot_two_lines(weekly: pd.DataFrame, *, currency: str = "EUR", language: str = "en"):
+    """Draw IX and demand of the shop, one above the other on one time axis; returns the figure.
+
+    `weekly` has week, ix, smooth, low, high (of the smooth line) and demand; without any demand there is one line.
+    """
+    import matplotlib.pyplot as plt
+
+    both = weekly["demand"].notna().any()
+    figure, axes = plt.subplots(1 + both, 1, figsize=(11, 6.2 if both else 3.6), sharex=True, squeeze=False)
+    top, bottom = axes[0, 0], axes[-1, 0]
+    top.plot(weekly["week"], weekly["ix"], ".", color="#8b959d", ms=4, label=_t("week_points", language))
+    top.plot(weekly["week"], weekly["smooth"], color=style.ACCENT, label=_t("smooth", language))
+    top.fill_between(weekly["week"], weekly["low"], weekly["high"], color=style.ACCENT, alpha=0.18, lw=0)
+    top.set_title(_t("experience", language))
+    top.legend(loc="lower left", ncols=2)
+    style.axis_number(top.yaxis, language)
+    if both:
+        mean = weekly["demand"].rolling(4, min_periods=2).mean()
+        bottom.plot(weekly["week"], weekly["demand"], color="#e3c68f", lw=1.2, label=_t("a_week", language))
+        bottom.plot(weekly["week"], mean, color=style.BRASS, label=_t("four_weeks", language))
+        bottom.set_ylim(0)
+        bottom.set_title(_t("demand", language))
+        bottom.legend(loc="lower left", ncols=2)
+        style.axis_money(bottom.yaxis, currency, language)
+    return figure
+
+
 def plot_two_currencies(weekly: pd.DataFrame, ax=None, *, currency: str = "EUR", language: str = "en"):
-    """Draw IX and demand of the shop on one time axis: week, ix, demand; two panels' worth in one, two scales."""
-    ax = _axes(ax)
-    ax.plot(weekly["week"], weekly["ix"], color=style.ACCENT)
-    ax.set_ylabel("IX", color=style.ACCENT)
+    """Draw what the experience moved in demand: the IX (left) and the same in money a week (right), on one line.
+
+    `weekly` has week, points (distance of the smooth IX from its mean), amount, amount_low, amount_high (a week).
+    """
+    ax = _axes(ax, (11, 4.2))
+    ax.fill_between(weekly["week"], weekly["amount_low"], weekly["amount_high"], color=style.BRASS, alpha=0.25, lw=0)
+    ax.plot(weekly["week"], weekly["amount"], color=style.BRASS, label=_t("in_money", language))
+    ax.axhline(0, color=style.MUTED, lw=1)
+    style.axis_money(ax.yaxis, currency, language)
     other = ax.twinx()
-    other.plot(weekly["week"], weekly["demand"], color=style.BRASS)
-    other.set_ylabel(OUTCOMES["demand"][language == "de"].capitalize(), color=style.BRASS)
+    other.plot(weekly["week"], weekly["points"], color=style.ACCENT, lw=1.2, ls="--", label=_t("in_points", language))
     other.grid(False)
-    style.axis_money(other.yaxis, currency, language)
-    style.axis_number(ax.yaxis, language)
+    style.axis_number(other.yaxis, language, 1)
+    # Zero lies at one height in both currencies.
+    for axis in (ax, other):
+        most = max(abs(end) for end in axis.get_ylim())
+        axis.set_ylim(-most, most)
+    lines = ax.get_lines()[:1] + other.get_lines()[:1]
+    ax.legend(lines, [line.get_label() for line in lines], loc="lower left", ncols=2)
     ax.set_title(_t("two", language))
     return ax
+
+
+def plot_units(display: pd.DataFrame, labels=None, *, incidents=None, most: int = 24, language: str = "en"):
+    """Draw the smoothed IX of every unit with its interval and its incidents, small and side by side; returns a figure.
+
+    Of more than `most` units those first in the table are drawn.
+    """
+    import matplotlib.pyplot as plt
+
+    units = list(dict.fromkeys(display["unit"]))[:most]
+    columns = min(4, len(units))
+    lines = -(-len(units) // columns)
+    size = (12, 0.9 + 1.75 * lines)
+    figure, axes = plt.subplots(lines, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for unit, ax in zip(units, axes.flat, strict=False):
+        plot_score(display, unit, ax, incidents=incidents, language=language)
+        ax.set_title((labels or {}).get(unit, unit), fontsize=10, pad=4)
+        ax.get_legend().remove()
+        for line in ax.get_lines():
+            line.set_markersize(2)
+            line.set_linewidth(1.4)
+        ax.tick_params(labelsize=8)
+        ax.xaxis.set_major_locator(plt.matplotlib.dates.YearLocator())
+        ax.xaxis.set_major_formatter(plt.matplotlib.dates.DateFormatter("%Y"))
+    for ax in list(axes.flat)[len(units) :]:
+        ax.set_axis_off()
+    return figure
 
 
 def plot_checks(table: pd.DataFrame, ax=None, *, language: str = "en"):
@@ -223,33 +295,73 @@ def plot_drivers(drivers: pd.DataFrame, ax=None, *, labels=None, language: str =
 
 
 def plot_importance_map(table: pd.DataFrame, ax=None, *, labels=None, currency: str = "EUR", language: str = "en"):
-    """Draw the importance-performance map: item, performance (0-100), worth (a year)."""
-    ax = _axes(ax)
-    ax.scatter(table["performance"], table["worth"], s=90, color=style.ACCENT, zorder=3)
-    for row in table.itertuples():
-        text = (labels or {}).get(row.item, style.title(row.item, language))
-        ax.annotate(text, (row.performance, row.worth), (7, 5), textcoords="offset points")
-    ax.margins(x=0.15, y=0.15)
+    """Draw the importance-performance map: item, performance (0-100), worth (a year; NaN: points)."""
+    ax = _axes(ax, (10.5, 5))
+    height = "worth" if table["worth"].notna().all() else "points"
+    ax.scatter(table["performance"], table[height], s=90, color=style.ACCENT, zorder=3)
+    middle = (table["performance"].min() + table["performance"].max()) / 2
+    for row in table.to_dict("records"):
+        text = (labels or {}).get(row["item"], style.title(row["item"], language))
+        left = row["performance"] > middle
+        place = {"xytext": (-8 if left else 8, 5), "textcoords": "offset points", "ha": "right" if left else "left"}
+        ax.annotate(text, (row["performance"], row[height]), fontsize=9.5, **place)
+    ax.margins(x=0.25, y=0.15)
     ax.set_xlabel(_t("performance", language))
-    ax.set_ylabel(_t("worth", language))
-    style.axis_money(ax.yaxis, currency, language)
+    ax.set_ylabel(_t("worth" if height == "worth" else "worth_points", language))
+    if height == "worth":
+        style.axis_money(ax.yaxis, currency, language)
+    else:
+        style.axis_number(ax.yaxis, language, 2)
     ax.set_title(_t("map", language))
     return ax
 
 
 def plot_scales(groups: pd.DataFrame, ax=None, *, currency: str = "EUR", language: str = "en"):
-    """Draw groups by experience (x) and customer value (y), bubbles by persons: group, ix, value, persons."""
-    ax = _axes(ax)
+    """Draw groups by experience (x, with its interval) and value of a customer (y), bubbles by customers."""
+    ax = _axes(ax, (9, 5.2))
     shown = groups.dropna(subset=["ix", "value"])
-    size = 200 + 1800 * shown["persons"] / max(shown["persons"].max(), 1)
+    size = 150 + 1500 * shown["customers"] / max(shown["customers"].max(), 1)
     colours = [style.PALETTE[i % len(style.PALETTE)] for i in range(len(shown))]
-    ax.scatter(shown["ix"], shown["value"], s=size, c=colours, alpha=0.75)
-    for row in shown.itertuples():
-        ax.annotate(style.title(row.group, language), (row.ix, row.value), ha="center", va="center", fontsize=9.5)
-    ax.margins(0.2)
-    ax.set_xlabel("IX")
+    ax.hlines(shown["value"], shown["low"], shown["high"], color=style.MUTED, lw=1, zorder=1)
+    ax.scatter(shown["ix"], shown["value"], s=size, c=colours, alpha=0.75, zorder=2)
+    for row, area in zip(shown.itertuples(), size, strict=True):
+        place = (0, 4 + np.sqrt(area) / 2)
+        ax.annotate(
+            style.title(row.group, language), (row.ix, row.value), place, textcoords="offset points", ha="center"
+        )
+    ax.margins(0.2, 0.3)
+    instruments = shown["instrument"].unique()
+    ax.set_xlabel("IX" if set(instruments) <= {"ix"} else style.title(instruments[0], language))
+    ax.set_ylabel(style.title("clv", language))
     style.axis_money(ax.yaxis, currency, language)
     ax.set_title(_t("scales", language))
+    return ax
+
+
+def plot_changes(table: pd.DataFrame, ax=None, *, labels=None, language: str = "en"):
+    """Draw what items brought to the move of the IX, largest first: item, change (points); bars add up to the move."""
+    rows = table.sort_values("change", key=abs, ascending=False, ignore_index=True)
+    ax = _axes(ax, (9, 1.2 + 0.4 * len(rows)))
+    colours = [style.ACCENT if change >= 0 else "#a8472f" for change in rows["change"]]
+    ax.barh(np.arange(len(rows)), rows["change"], color=colours, height=0.6)
+    ax.axvline(0, color=style.MUTED, lw=1)
+    ax.set_yticks(
+        np.arange(len(rows)), [(labels or {}).get(item, style.title(item, language)) for item in rows["item"]]
+    )
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    style.axis_number(ax.xaxis, language, 2)
+    ax.set_title(_t("changes", language))
+    return ax
+
+
+def plot_response(rates: pd.DataFrame, ax=None, *, language: str = "en"):
+    """Draw the response rate over time: week, rate."""
+    ax = _axes(ax, (9, 2.8))
+    ax.plot(rates["week"], rates["rate"], color=style.ACCENT)
+    ax.set_ylim(0)
+    style.axis_percent(ax.yaxis, language)
+    ax.set_title(_t("rate", language))
     return ax
 
 

@@ -9,8 +9,11 @@ from scipy.stats import t as student
 
 from waage.errors import Refusal, WaageError
 from waage.ix.link import control_columns, default_lags, panel_moments
+from waage.ix.linkage import Linkage
+from waage.ix.measurement import Measurement, compared
 from waage.ix.moments import jackknife, shifted
 from waage.ix.panel import Panel
+from waage.ix.score import codebook, respondent_scores
 
 _MOST_LMG = 12  # 2^12 regressions; more take minutes
 
@@ -82,6 +85,132 @@ def accounting(contributions: pd.DataFrame, table: pd.DataFrame, before, after) 
     mix = pd.DataFrame({"unit": total.index, "part": "mix", "change": (raw - total).to_numpy()})
     found = pd.concat([items, whole, mix], ignore_index=True).dropna(subset=["change"])
     return found.sort_values("unit", kind="stable", ignore_index=True)
+
+
+def shop_changes(changes: pd.DataFrame, weights: pd.Series) -> pd.DataFrame:
+    """Sum `accounting` over units with fixed weights: part, change, se; the items still add up to "all".
+
+    Parameters
+    ----------
+    changes : DataFrame
+        As `accounting` returns it; units without both spans are not in it and count in nothing.
+    weights : Series
+        unit: weight, of any scale (usual visits).
+    """
+    w = changes["unit"].map(weights).astype(float)
+    share = w / w[changes["part"] == "all"].sum()
+    table = changes.assign(change=changes["change"] * share, square=(changes["se"] * share) ** 2)
+    sums = table.groupby("part", sort=False)[["change", "square"]].sum().reset_index()
+    sums["se"] = np.sqrt(sums["square"]).where(sums["part"] == "all")
+    return sums[["part", "change", "se"]]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Why the IX moved between two spans of weeks: the shop (part, change, se) and by unit, see `accounting`."""
+
+    shop: pd.DataFrame
+    by_unit: pd.DataFrame
+
+    @property
+    def items(self) -> pd.DataFrame:
+        """What each item brought to the shop's move: item, change; they add up to it."""
+        items = self.shop[~self.shop["part"].isin(["all", "mix"])]
+        return items[["part", "change"]].rename(columns={"part": "item"})
+
+
+def changes(own: Measurement, line: pd.DataFrame, performance: pd.DataFrame | None, weeks: int = 13) -> Changes | None:
+    """Return why the IX moved between the newest weeks and those they compare with; None where nothing is before.
+
+    Parameters
+    ----------
+    own : Measurement
+    line : DataFrame
+        As `shop_line` returns it.
+    performance : DataFrame or None
+        For the weights of units: their usual visits, else their answers.
+    weeks : int
+    """
+    now, before = compared(line, weeks)
+    if not len(before):
+        return None
+    ends = [(span["week"].iloc[0], span["week"].iloc[-1]) for span in (before, now)]
+    by_unit = accounting(own.scores.contributions, own.scores.table, *ends)
+    if not len(by_unit):
+        return None
+    weights = own.scores.table.groupby("unit")["n"].mean()
+    if performance is not None:
+        usual = performance.groupby("unit")["visits"].mean().reindex(weights.index)
+        weights = weights if usual.isna().any() else usual
+    return Changes(shop_changes(by_unit, weights), by_unit)
+
+
+def goal_drivers(own: Measurement, *, most: int = 20_000, resamples: int = 200, seed: int = 7) -> Drivers:
+    """Return what reaching one's goal hangs on: `item_drivers` of the items of perception, within units.
+
+    Parameters
+    ----------
+    own : Measurement
+    most : int
+        Newest-year respondents that are drawn at random; more bring nothing to weights of this kind.
+    resamples, seed : int
+    """
+    people, book = own.people, codebook(own.items)
+    recent = people[pd.to_datetime(people["week"]) > pd.to_datetime(people["week"]).max() - pd.Timedelta(weeks=52)]
+    items = list(book.loc[book["construct"] == "perception", "item"])
+    recent = recent.dropna(subset=items)
+    recent = recent.sample(min(most, len(recent)), random_state=seed)
+    goal = respondent_scores(recent, own.items, own.scores.weights)["goal"]
+    answers = recent[items].astype(float)
+    unit = recent["unit"]
+    within = answers - answers.groupby(unit).transform("mean")
+    return item_drivers(within, goal - goal.groupby(unit).transform("mean"), resamples=resamples, seed=seed)
+
+
+def priced_items(own: Measurement, found: Linkage) -> pd.DataFrame:
+    """Return the importance-performance map, priced where there is a link, see `importance_map`."""
+    if not found:
+        return importance_map(own.scores.items)
+    effect = found.link.long_run() * (1 - found.value.diversion)
+    return importance_map(own.scores.items, effect, found.value.yearly_demand)
+
+
+def drivers_table(
+    moved: Changes | None, drivers: Drivers | None, priced: pd.DataFrame, sides: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return what `ix_drivers` holds.
+
+    Parameters
+    ----------
+    moved : Changes or None
+    drivers : Drivers or None
+        A `Refused` counts as None, here and of `sides`.
+    priced : DataFrame
+        As `importance_map` returns it.
+    sides : DataFrame or None
+        As `asymmetry` returns it.
+
+    Returns
+    -------
+    DataFrame
+        kind (change, weight, lmg, performance, points, worth, asymmetry), unit ("all": the shop), item (or all, mix;
+        loss, gain, difference), value, low, high (95 %).
+    """
+    parts = []
+    for table in (moved.shop, moved.by_unit) if moved else ():
+        table = table.rename(columns={"part": "item", "change": "value"}).assign(kind="change")
+        half = 1.96 * table["se"]
+        parts.append(table.assign(low=table["value"] - half, high=table["value"] + half))
+    if drivers:
+        for kind in ("weight", "lmg"):
+            table = drivers.table[["item", "low", "high"]].assign(kind=kind, value=drivers.table[kind])
+            parts.append(table if kind == "weight" else table[["item", "kind", "value"]])
+    parts += [priced[["item"]].assign(kind=kind, value=priced[kind]) for kind in ("performance", "points", "worth")]
+    if isinstance(sides, pd.DataFrame):
+        parts.append(sides.rename(columns={"side": "item", "long_run": "value"}).assign(kind="asymmetry"))
+    table = pd.concat(parts, ignore_index=True)
+    table["unit"] = table["unit"].fillna("all") if "unit" in table else "all"
+    return table.reindex(columns=["kind", "unit", "item", "value", "low", "high"]).dropna(subset=["value"])
 
 
 def item_drivers(
@@ -169,7 +298,9 @@ def lmg_weights(correlation: np.ndarray) -> np.ndarray:
     return weights
 
 
-def importance_map(items: pd.DataFrame, long_run: float, yearly_demand: float, share: float = 0.1) -> pd.DataFrame:
+def importance_map(
+    items: pd.DataFrame, long_run: float = np.nan, yearly_demand: float = np.nan, share: float = 0.1
+) -> pd.DataFrame:
     """Price what closing a part of each item's gap to 100 is worth in a year.
 
     Parameters
@@ -177,7 +308,7 @@ def importance_map(items: pd.DataFrame, long_run: float, yearly_demand: float, s
     items : DataFrame
         `Scores.items`: item, mean (0-100), contribution (share of ix).
     long_run : float
-        Log points of demand per point of IX.
+        Log points of demand per point of IX; without it nothing is priced.
     yearly_demand : float
         In the study's currency.
     share : float
@@ -195,7 +326,7 @@ def importance_map(items: pd.DataFrame, long_run: float, yearly_demand: float, s
     table["weight"] = ix / ix.sum() if len(items) else 1 / count
     table["points"] = table["weight"] * (100 - table["performance"]) * share
     table["worth"] = yearly_demand * np.expm1(long_run * table["points"])
-    return table.sort_values("worth", ascending=False, ignore_index=True)
+    return table.sort_values("points", ascending=False, ignore_index=True)
 
 
 def asymmetry(panel: Panel, lags: int | None = None, confidence: float = 0.95) -> pd.DataFrame:

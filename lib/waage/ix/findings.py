@@ -6,7 +6,7 @@ import pandas as pd
 from waage import style
 from waage.ix.link import Link
 from waage.ix.linkage import Linkage
-from waage.ix.measurement import Measurement
+from waage.ix.measurement import Measurement, compared
 from waage.ix.value import points_needed, what_if
 
 _Z = 1.96
@@ -42,7 +42,7 @@ def limits_finding(found: Linkage, language: str = "en") -> str:
 
 def level_finding(line: pd.DataFrame, weeks: int = 13, language: str = "en") -> str:
     """Return where the IX of the shop stands and how it moved, from `shop_line`."""
-    now, before, words = _spans(line, weeks)
+    now, before = compared(line, weeks)
     mean, error = now["ix"].mean(), np.sqrt(now["variance"].sum()) / len(now)
     facts = {"weeks": len(now), "ix": style.number(mean, language, 1), "half": style.number(_Z * error, language, 1)}
     text = _WORDS["level"][language == "de"].format(**facts)
@@ -53,18 +53,34 @@ def level_finding(line: pd.DataFrame, weeks: int = 13, language: str = "en") -> 
     shown = {
         "move": f"{'+' if move > 0 else ''}{style.number(move, language, 1)}",
         "half": style.number(half, language, 1),
-        "than": _WORDS[words][language == "de"],
+        "than": _WORDS["year_before" if _year_apart(now, before) else "before"][language == "de"],
     }
     key = "moved" if abs(move) > half else "not_moved"
     return text + " " + _WORDS[key][language == "de"].format(**shown)
 
 
-def spans(line: pd.DataFrame, weeks: int = 13) -> tuple[tuple, tuple] | None:
-    """Return first and last Monday of the span before and of the newest one; None where there is nothing before."""
-    now, before, _ = _spans(line, weeks)
-    if not len(before):
-        return None
-    return (before["week"].iloc[0], before["week"].iloc[-1]), (now["week"].iloc[0], now["week"].iloc[-1])
+def headlines(found: Linkage, line: pd.DataFrame, weeks: int = 13, language: str = "en") -> list[dict]:
+    """Return the figures of the report's index, as `Study.headline` takes them."""
+    now, _ = compared(line, weeks)
+    mean, half = now["ix"].mean(), _Z * np.sqrt(now["variance"].sum()) / len(now)
+    told = [{"key": "ix_now", "value": round(mean, 1), "unit": "points", "low": mean - half, "high": mean + half}]
+    if not found:
+        return [*told, {"key": "point_worth", "value": _WORDS["unknown"][language == "de"]}]
+    parts = found.value.parts().set_index("outcome").loc["demand"]
+    share = {"value": parts["change"], "low": parts["low"], "high": parts["high"]}
+    told.append({"key": "point_effect", "unit": "%"} | share)
+    amounts = {name: value * found.value.yearly_demand for name, value in share.items()}
+    told.append({"key": "point_worth", "unit": found.value.currency} | amounts)
+    return [*told, {"key": "evidence", "value": found.checks.words(language)}]
+
+
+def cautions(found: Linkage, language: str = "en") -> list[str]:
+    """Return the warnings of the report's index: a refusal, checks that failed, what was left out."""
+    if not found:
+        return [found.reasons[language == "de"]]
+    table = found.check_table
+    failed = list(table.loc[table["verdict"] == "failed", "sentence_de" if language == "de" else "sentence"])
+    return [*failed, *found.panel.notes]
 
 
 def why_finding(changes: pd.DataFrame, labels: dict[str, str], language: str = "en") -> str:
@@ -186,6 +202,10 @@ def truth_scores(own: Measurement, truth: pd.DataFrame, language: str = "en") ->
     return _WORDS["truth_scores"][language == "de"].format(**facts)
 
 
+def _year_apart(now: pd.DataFrame, before: pd.DataFrame) -> bool:
+    return now["week"].iloc[-1] - before["week"].iloc[-1] == pd.Timedelta(weeks=52)
+
+
 def lag_note(found: Link, language: str = "en") -> str:
     """Return over how many weeks of delay the effect is summed."""
     weeks = (found.lags + 1) * found.block_weeks
@@ -199,22 +219,15 @@ def check_sentences(found: Linkage, count: int = 5, language: str = "en") -> str
     return "\n".join(f"- {text}" for text in found.checks.first_page(count, language))
 
 
-def _spans(line: pd.DataFrame, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    line = line.sort_values("week", ignore_index=True)
-    now = line.tail(weeks)
-    year = line[line["week"].isin(now["week"] - pd.Timedelta(weeks=52))]
-    if len(year) == len(now):
-        return now, year, "year_before"
-    return now, line.iloc[max(len(line) - 2 * weeks, 0) : len(line) - len(now)], "before"
-
-
 _WORDS = {
     "refused": (
         "What a point of IX is worth cannot be said from these data.",
         "Was ein IX-Punkt wert ist, lässt sich aus diesen Daten nicht sagen.",
     ),
+    "unknown": ("cannot be said", "lässt sich nicht sagen"),
     "still": (
-        "Score, trend and drivers below stand without it; only the step to visits and money is missing. `waage ix-plan` "
+        "Score, trend and drivers below stand without it; only the step to visits and money is "
+        "missing. `waage ix-plan` "
         "says how many units, weeks and answers would carry it.",
         "Wert, Verlauf und Treiber unten gelten auch so; nur der Schritt zu Besuchen und Geld fehlt. `waage ix-plan` "
         "sagt, wie viele Einheiten, Wochen und Antworten ihn trügen.",
@@ -248,7 +261,8 @@ _WORDS = {
     "why": (
         "The IX moved by {all} points (± {half}); “{item}” brought most of it ({change}). Visitors who answered were "
         "others than before: unweighted, that alone would have moved the mean by {mix}.",
-        "Der IX bewegte sich um {all} Punkte (± {half}); am meisten trug „{item}“ bei ({change}). Es antworteten andere "
+        "Der IX bewegte sich um {all} Punkte (± {half}); am meisten trug „{item}“ bei ({change}). "
+        "Es antworteten andere "
         "Besucher als zuvor: ungewichtet hätte allein das den Mittelwert um {mix} bewegt.",
     ),
     "why_noise": (
@@ -258,7 +272,8 @@ _WORDS = {
         "ist „{item}“ ({change}); ungewichtet hätten allein andere Besucher den Mittelwert um {mix} bewegt.",
     ),
     "worth": (
-        "+{points} points that last bring {visits} visits, {orders} orders and {demand} of demand a year (95%: {low} to "
+        "+{points} points that last bring {visits} visits, {orders} orders and {demand} of demand "
+        "a year (95%: {low} to "
         "{high}): {net_revenue} after returns, {margin} of margin.",
         "+{points} Punkte auf Dauer bringen im Jahr {visits} Besuche, {orders} Bestellungen und {demand} Nachfrage "
         "(95 %: {low} bis {high}): {net_revenue} nach Retouren, {margin} Marge.",
@@ -300,13 +315,15 @@ _WORDS = {
     "no_audit": (
         "Whether buyers answer more readily cannot be tested: log with each answer, as a trait and never as an item, "
         "whether the session ended in an order.",
-        "Ob Käufer eher antworten, lässt sich nicht prüfen: zu jeder Antwort als Merkmal, nie als Frage, festhalten, ob "
+        "Ob Käufer eher antworten, lässt sich nicht prüfen: zu jeder Antwort als Merkmal, nie als "
+        "Frage, festhalten, ob "
         "der Besuch mit einer Bestellung endete.",
     ),
     "audit": (
         "{own} of the respondents ordered, {known} of all visits ({se} standard errors apart): buyers answer more or "
         "less readily, and the score leans towards them.",
-        "{own} der Antwortenden bestellten, {known} aller Besuche ({se} Standardfehler Abstand): Käufer antworten anders "
+        "{own} der Antwortenden bestellten, {known} aller Besuche ({se} Standardfehler Abstand): "
+        "Käufer antworten anders "
         "häufig, und der Wert neigt sich ihnen zu.",
     ),
     "audit_fine": (
@@ -326,7 +343,8 @@ _WORDS = {
         "(p = {p}).",
     ),
     "truth": (
-        "In truth a point is worth {truth} of demand between units (estimated: {own}) and {shop} for the shop as a whole, "
+        "In truth a point is worth {truth} of demand between units (estimated: {own}) and {shop} "
+        "for the shop as a whole, "
         "that is {year} a year. {inside} of {of} intervals hold the truth. Effects on visits in truth last nine weeks; "
         "whoever looks at four sees about a tenth less of demand.",
         "In Wahrheit ist ein Punkt {truth} der Nachfrage zwischen Einheiten wert (geschätzt: {own}) und {shop} für den "
@@ -334,7 +352,8 @@ _WORDS = {
         "Besuche dauern in Wahrheit neun Wochen; wer vier betrachtet, sieht etwa ein Zehntel der Nachfrage weniger.",
     ),
     "truth_scores": (
-        "The score misses the true experience of a unit's week by {bias} points on average (unweighted: {raw}); {inside} "
+        "The score misses the true experience of a unit's week by {bias} points on average "
+        "(unweighted: {raw}); {inside} "
         "of the weeks lie within their 95% interval.",
         "Der Wert verfehlt das wahre Erlebnis einer Einheitswoche im Mittel um {bias} Punkte (ungewichtet: {raw}); "
         "{inside} der Wochen liegen in ihrem 95-%-Intervall.",

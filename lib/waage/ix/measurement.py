@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from waage.errors import Refusal, did_you_mean
+from waage.errors import Refusal, WaageError, did_you_mean
 from waage.history import local_day
 from waage.ix.display import audit
 from waage.ix.panel import performance_from
@@ -17,6 +17,9 @@ from waage.ix.score import PURCHASE, IxWeights, Scores, respondents, score
 #: Tables a measurement looks at.
 TABLES = ("responses", "items", "invitations", "reference_mix", "units", "performance", "incidents", "orders")
 TABLES += ("order_lines", "events")
+
+#: All tables notebook 05 looks at.
+READS = (*TABLES, "customer_orders", "identity_map", "person_consents", "rfm", "types", "clv")
 
 _DERIVED = ("orders", "events", "units")
 
@@ -195,6 +198,19 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
     return found.reset_index()
 
 
+def compared(line: pd.DataFrame, weeks: int = 13) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the newest weeks of `shop_line`, and those they compare with.
+
+    The same weeks a year before where all are there; else as many before them, or as many as there are.
+    """
+    line = line.sort_values("week", ignore_index=True)
+    now = line.tail(weeks)
+    year = line[line["week"].isin(now["week"] - pd.Timedelta(weeks=52))]
+    if len(year) == len(now):
+        return now, year
+    return now, line.iloc[max(len(line) - 2 * len(now), 0) : len(line) - len(now)]
+
+
 def net_share(orders: ir.Table | None, as_of: date, return_window_days: int = 30) -> float:
     """Return net revenue per demand over the year whose returns are in; 1 where nothing is known.
 
@@ -240,6 +256,14 @@ def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.D
     )
     share = float(performance["orders"].sum() / performance["visits"].sum())
     return audit(people, pd.DataFrame([{"trait": "order", "level": "yes", "share": share}]))
+
+
+def check_parameters(delta: float, amount: float, diversion: float) -> None:
+    """Raise WaageError for parameters that no calculator can answer."""
+    faults = [f"{name} = {x:g} must be above 0" for name, x in (("delta", delta), ("amount", amount)) if not x > 0]
+    faults += [f"diversion = {diversion:g} must lie between 0 and 1"] if not 0 <= diversion <= 1 else []
+    if faults:
+        raise WaageError("; ".join(faults))
 
 
 def last_sunday(as_of: date) -> date:

@@ -176,6 +176,26 @@ class Value:
             "margin": ("demand", margin),
         }
 
+    def in_money(self, line: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+        """Return what the experience of every week moved in demand, against the shop's usual experience.
+
+        Parameters
+        ----------
+        line : DataFrame
+            week, smooth (IX of the shop, smoothed), demand (a week).
+
+        Returns
+        -------
+        DataFrame
+            week, points (from the mean), amount, amount_low, amount_high: demand (1 - exp(-LR points)), the interval
+            that of LR alone.
+        """
+        points = line["smooth"] - line["smooth"].mean()
+        ends = np.quantile(self.draws[:, 3], [0.5, (1 - confidence) / 2, (1 + confidence) / 2])
+        amounts = -np.expm1(-points.to_numpy()[:, None] * ends) * line["demand"].to_numpy()[:, None]
+        found = pd.DataFrame({"week": line["week"], "points": points, "amount": amounts[:, 0]})
+        return found.assign(amount_low=amounts.min(axis=1), amount_high=amounts.max(axis=1))
+
     def sentence(
         self, language: str = "en", rivals: pd.DataFrame | None = None, robustness: float | None = None
     ) -> str:

@@ -1,5 +1,6 @@
 """The IX score, and what a point of it is worth in visits and demand."""
 
+from waage.ix.calculator import calculator
 from waage.ix.chapters import (
     by_unit_table,
     chapter,
@@ -73,6 +74,7 @@ from waage.ix.plan import Plan, ix_plan, questionnaire, questionnaire_items, que
 from waage.ix.plots import (
     plot_changes,
     plot_importance_map,
+    plot_pair_of_scales,
     plot_response,
     plot_two_currencies,
     plot_two_lines,
@@ -114,6 +116,7 @@ __all__ = [
     "boxes",
     "build_panel",
     "by_unit_table",
+    "calculator",
     "calculator_finding",
     "cautions",
     "changes",
@@ -153,6 +156,7 @@ __all__ = [
     "pictured",
     "plot_changes",
     "plot_importance_map",
+    "plot_pair_of_scales",
     "plot_response",
     "plot_two_currencies",
     "plot_two_lines",

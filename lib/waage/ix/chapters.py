@@ -23,8 +23,8 @@ _CHAPTERS = {
         "weeks. Red: incidents of the unit, or of all.",
         "Das Erlebnis jeder Einheit",
         "Antworten als 0-100, zur Hälfte Wahrnehmung und zur Hälfte Zielerreichung; Antwortende Woche für Woche auf "
-        "die feste Besuchermischung gewichtet. Linien sind fürs Auge geglättet, mit 95-%-Intervall; gerechnet wird mit den "
-        "rohen Wochen. Rot: Störungen der Einheit, oder aller.",
+        "die feste Besuchermischung gewichtet. Linien sind fürs Auge geglättet, mit 95-%-Intervall; gerechnet wird mit "
+        "den rohen Wochen. Rot: Störungen der Einheit, oder aller.",
     ),
     "units": (
         "Where each unit stands",
@@ -171,6 +171,24 @@ _WORDS = {
     "box": ("Top-2-box or NPS", "Top-2-Box oder NPS"),
     "sweep": ("Sweep", "Variante"),
     "version": ("Version", "Fassung"),
+    "lagged": ("Delays up to {n} periods", "Verzögerung bis {n} Zeiträume"),
+    "almon": ("Delays up to {n} periods, as a parabola (Almon)", "Verzögerung bis {n} Zeiträume, als Parabel (Almon)"),
+    "controls_all": ("All controls", "Alle Kontrollgrößen"),
+    "controls_none": ("No controls", "Keine Kontrollgrößen"),
+    "controls_without": ("Without {name}", "Ohne {name}"),
+    "respondents": ("Complete answers", "Vollständige Antworten"),
+    "one_factors": ("one factor", "ein Faktor"),
+    "two_factors": ("two factors", "zwei Faktoren"),
+    "better": ("Fits better", "Passt besser"),
+    "alpha_perception": ("Alpha, perception", "Alpha, Wahrnehmung"),
+    "alpha_goal": ("Alpha, goal", "Alpha, Ziel"),
+    "omega_perception": ("Omega, perception", "Omega, Wahrnehmung"),
+    "omega_goal": ("Omega, goal", "Omega, Ziel"),
+    "rmsea_one": ("RMSEA, one factor", "RMSEA, ein Faktor"),
+    "rmsea_two": ("RMSEA, two factors", "RMSEA, zwei Faktoren"),
+    "cfi_one": ("CFI, one factor", "CFI, ein Faktor"),
+    "cfi_two": ("CFI, two factors", "CFI, zwei Faktoren"),
+    "factor_correlation": ("Correlation of the two", "Korrelation der beiden"),
     "control": ("Control", "Kontrollgröße"),
     "r2_score": ("of the score", "am Wert"),
     "r2_demand": ("of demand", "an der Nachfrage"),
@@ -237,18 +255,24 @@ def what_if_table(found: Linkage, points: float, language: str = "en") -> pd.Dat
 def by_unit_table(found: Linkage, labels: dict[str, str], points: float, language: str = "en") -> pd.DataFrame:
     """Return what some points in one unit alone are worth, the most valuable first, as a table to read."""
     table = found.value.table(points).query("unit != 'all' and measure == 'demand'")
-    table = table.rename(columns={"low": "value_low", "high": "value_high", "base": "demand"})
-    table = table.sort_values(["value", "demand"], ascending=False)[
-        ["unit", "ix", "demand", "value", "value_low", "value_high"]
+    table = table.sort_values(["value", "base"], ascending=False)
+    between = " bis " if language == "de" else " to "
+
+    def money(x: float) -> str:
+        return style.compact(x, found.value.currency, language)
+
+    worth = [
+        f"{money(row.value)} ({money(row.low)}{between}{money(row.high)})" if row.supported else style.MISSING
+        for row in table.itertuples()
     ]
-    kinds = {"demand": "money", "value": "money"}
-    shown = table.assign(unit=[labels.get(unit, unit) for unit in table["unit"]])
-    return _table(shown, language, found.value.currency, **kinds)
+    shown = pd.DataFrame({"unit": [labels.get(unit, unit) for unit in table["unit"]]})
+    shown["ix"] = [style.number(x, language, 1) for x in table["ix"]]
+    return _table(shown.assign(demand=[money(x) for x in table["base"]], value=worth), language)
 
 
 def checks_table(found: Linkage, language: str = "en") -> pd.DataFrame:
     """Return all checks with verdict, statistic and sentence, as a table to read."""
-    german, table = language == "de", found.check_table
+    german, table = language == "de", found.check_table.query("place > 0 or verdict == 'failed'")
     shown = pd.DataFrame({"check": [CHECK_NAMES.get(c, (c, c))[german] for c in table["check"]]})
     shown["verdict"] = [VERDICTS[verdict][1][german] for verdict in table["verdict"]]
     shown[["statistic", "p_value"]] = table[["statistic", "p_value"]]
@@ -280,11 +304,21 @@ def tried_table(found: Linkage, language: str = "en") -> pd.DataFrame | None:
 
 def sweep_tables(found: Linkage, language: str = "en") -> list[pd.DataFrame]:
     """Return other lags and controls, without each unit, and what a hidden factor like a control would do."""
-    table = found.checks.sweeps
-    table = table.rename(columns={"low": "long_run_low", "high": "long_run_high"})
-    for name in ("long_run", "long_run_low", "long_run_high"):
-        table[name] = 100 * table[name]
-    shown = [_table(table[table["sweep"] != "units"].drop(columns="sweep"), language)]
+    table, german = found.checks.sweeps, language == "de"
+    table = table[table["sweep"] != "units"]
+    between = " bis " if german else " to "
+
+    def named(sweep: str, version: str) -> str:
+        if sweep == "lags":
+            key = "almon" if version.startswith("almon") else "lagged"
+            return _WORDS[key][german].format(n=version.removeprefix("almon_"))
+        key = version if version in ("all", "none") else "without"
+        return _WORDS[f"controls_{key}"][german].format(name=style.label(version.removeprefix("without_"), language))
+
+    pct = [[style.percent(x, language, 2) for x in table[name]] for name in ("long_run", "low", "high")]
+    rows = {"version": [named(row.sweep, row.version) for row in table.itertuples()]}
+    rows["long_run"] = [f"{mid} ({low}{between}{high})" for mid, low, high in zip(*pct, strict=True)]
+    shown = [_table(pd.DataFrame(rows), language)]
     bench = found.checks.robustness.benchmarks
     return (
         [*shown, _table(bench, language, r2_score="share", r2_demand="share", adjusted="share")]
@@ -299,13 +333,14 @@ def groups_table(groups: GroupScores, currency: str, language: str = "en") -> pd
     table = table.rename(columns={"low": "ix_low", "high": "ix_high", "value": "clv"})
     for name in ("group", "split", "instrument"):
         table[name] = [style.title(key, language) for key in table[name]]
+    table["ix"], table["clv"] = table["ix"].astype(float), table["clv"].astype(float)
     return _table(table, language, currency, persons="count", answers="count", clv="money")
 
 
 def pictured(groups: GroupScores) -> list[str]:
-    """Return the splits of which two groups or more have both an experience and a value to show."""
+    """Return the splits (stage, type) of which two groups or more have both an experience and a value to show."""
     both = groups.table.dropna(subset=["ix", "value"]).groupby("split", sort=False).size()
-    return [split for split in both.index if both[split] > 1]
+    return [split for split in ("lifecycle", "type") if both.get(split, 0) > 1]
 
 
 def questionnaire_tables(own: Measurement, language: str = "en") -> list[pd.DataFrame]:
@@ -318,6 +353,8 @@ def questionnaire_tables(own: Measurement, language: str = "en") -> list[pd.Data
     yearly = validity(own.people, book)
     if len(yearly):
         yearly["year"] = yearly["year"].astype(str)
+        yearly["better"] = [_WORDS[f"{name}_factors"][language == "de"] for name in yearly["better"]]
+        yearly = yearly.rename(columns={"n": "respondents"})
     return [_table(items, language, missing="share", contribution="share", box="share"), _table(yearly, language)]
 
 

@@ -74,9 +74,8 @@ class Checks:
 
     @property
     def ranked(self) -> pd.DataFrame:
-        """The table, what matters most first: failed, then open, the scope, then passed; the other notes last."""
-        rank = self.table["verdict"].map({FAILED: 0, OPEN: 1, PASSED: 3, NOTE: 4})
-        rank = rank.where(self.table["check"] != "scope", 2)
+        """The table, what matters most first: failed, then open, then passed, then notes."""
+        rank = self.table["verdict"].map({FAILED: 0, OPEN: 1, PASSED: 2, NOTE: 3})
         return self.table.iloc[np.argsort(rank.to_numpy(), kind="stable")].reset_index(drop=True)
 
     def first_page(self, count: int = 5, language: str = "en") -> list[str]:
@@ -182,18 +181,13 @@ def run_checks(
     if shop:
         try:
             series = shop_series(panel, fitted)
-            apart = abs(series.difference_z) > norm.ppf(0.975)
-            rows.append(
-                _row(
-                    "scope_apart" if apart else "scope",
-                    series.ratio,
-                    None,
-                    NOTE,
-                    shop=series.effect,
-                    error=series.std_error,
-                    eiv=base[0],
-                )
-            )
+            apart = series.difference_z > norm.ppf(0.975)
+            facts = {"shop": series.effect, "error": series.std_error, "eiv": base[0], "share": series.ratio}
+            name, verdict = ("scope_apart", OPEN) if apart else ("scope", NOTE)
+            rows.append(_row(name, series.ratio, None, verdict, **facts))
+            low, high = series.interval
+            row = {"method": "shop_series", "outcome": "demand", "long_run": series.effect, "low": low, "high": high}
+            estimates = pd.concat([estimates, pd.DataFrame([row | {"std_error": series.std_error}])], ignore_index=True)
         except Refusal:
             pass
     table = pd.DataFrame(rows)
@@ -504,6 +498,8 @@ def _shown(name: str, value, language: str) -> str:
         return style.label(value, language)
     if name in ("f", "groups"):
         return style.number(value, language, 0)
+    if name == "share":
+        return style.percent(value, language)
     if name in ("rv", "gain"):
         return style.percent(value, language, 1)
     if name == "points":

@@ -5,39 +5,21 @@ import pandas as pd
 
 from waage import style
 from waage.ix.link import Link
-from waage.ix.linkage import Linkage
+from waage.ix.linkage import Linkage, found_sentences
 from waage.ix.measurement import Measurement, compared
-from waage.ix.value import points_needed, what_if
+from waage.ix.value import points_needed
 
 _Z = 1.96
 
 
 def first_finding(found: Linkage, language: str = "en") -> str:
     """Return the sentence for the board: what a point is worth, or why that cannot be said."""
-    if found:
-        return f"**{found.value.sentence(language)}**"
-    words = _WORDS["refused"][language == "de"]
-    reason = found.reasons[language == "de"]
-    return f"**{words}** {reason[:1].upper()}{reason[1:]}"
+    return f"**{found_sentences(found, language)[0]}**"
 
 
 def limits_finding(found: Linkage, language: str = "en") -> str:
     """Return what the sentence for the board does not say."""
-    if not found:
-        return _WORDS["still"][language == "de"]
-    net = what_if(found.value.table(), 1.0).set_index(["unit", "measure"]).loc["all"]
-    facts = {
-        "net": style.compact(net.loc["net_revenue", "value"], found.value.currency, language),
-        "margin": style.compact(net.loc["margin", "value"], found.value.currency, language),
-        "rate": style.percent(found.value.margin_rate, language),
-    }
-    texts = [_WORDS["not_said"][language == "de"].format(**facts)]
-    if not net["supported"].all():
-        texts = [_WORDS["not_said_bare"][language == "de"]]
-    scope = found.check_table.set_index("check")
-    if "scope" in scope.index:
-        texts.append(scope.loc["scope", "sentence_de" if language == "de" else "sentence"])
-    return " ".join(texts)
+    return found_sentences(found, language)[1]
 
 
 def level_finding(line: pd.DataFrame, weeks: int = 13, language: str = "en") -> str:
@@ -104,7 +86,8 @@ def why_finding(changes: pd.DataFrame, labels: dict[str, str], language: str = "
 
 
 def calculator_finding(found: Linkage, points: float, amount: float, language: str = "en") -> str:
-    """Return what some points are worth, and how many points an amount takes."""
+    """Return what some points are worth, and how many points an amount takes (0: one percent of demand)."""
+    amount = amount or 0.01 * found.value.yearly_demand
     table = found.value.table(points)
     shop = table[table["unit"] == "all"].set_index("measure")
     currency, german = found.value.currency, language == "de"
@@ -220,30 +203,7 @@ def check_sentences(found: Linkage, count: int = 5, language: str = "en") -> str
 
 
 _WORDS = {
-    "refused": (
-        "What a point of IX is worth cannot be said from these data.",
-        "Was ein IX-Punkt wert ist, lässt sich aus diesen Daten nicht sagen.",
-    ),
     "unknown": ("cannot be said", "lässt sich nicht sagen"),
-    "still": (
-        "Score, trend and drivers below stand without it; only the step to visits and money is "
-        "missing. `waage ix-plan` "
-        "says how many units, weeks and answers would carry it.",
-        "Wert, Verlauf und Treiber unten gelten auch so; nur der Schritt zu Besuchen und Geld fehlt. `waage ix-plan` "
-        "sagt, wie viele Einheiten, Wochen und Antworten ihn trügen.",
-    ),
-    "not_said": (
-        "Demand is what was ordered: after returns and cancellations a point is worth {net}, as margin (at {rate}) "
-        "{margin} a year. The figure is the mean of moves that happened; it does not say what one measure will bring, "
-        "nothing of larger moves, and IX is no forecast of next week's demand.",
-        "Nachfrage ist, was bestellt wurde: nach Retouren und Stornos ist ein Punkt {net} wert, als Marge (mit {rate}) "
-        "{margin} im Jahr. Die Zahl ist das Mittel über Bewegungen, die es gab; sie sagt nicht, was eine einzelne "
-        "Maßnahme bringt, nichts über größere Bewegungen, und der IX ist keine Prognose der nächsten Woche.",
-    ),
-    "not_said_bare": (
-        "Units never moved by a whole point, so no amount is given.",
-        "Keine Einheit bewegte sich um einen ganzen Punkt, daher steht hier kein Betrag.",
-    ),
     "level": (
         "The IX of the shop stands at {ix} of 100 (mean of {weeks} weeks, ± {half}).",
         "Der IX des Shops liegt bei {ix} von 100 (Mittel aus {weeks} Wochen, ± {half}).",

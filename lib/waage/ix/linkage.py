@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from waage import style
 from waage.errors import Refusal
 from waage.ix.checks import Checks, run_checks
 from waage.ix.guards import MIN_UNITS, Admission, LinkRefusal, admit, merge_units
 from waage.ix.link import Link
 from waage.ix.measurement import Measurement
 from waage.ix.panel import Panel, build_panel
-from waage.ix.value import Value, value_points
+from waage.ix.value import Value, value_points, what_if
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,20 @@ class Linkage:
 
     @property
     def check_table(self) -> pd.DataFrame:
-        """What `ix_checks` holds: check, statistic, p_value, verdict, sentence, sentence_de, place (1: matters most).
+        """What `ix_checks` holds: check, statistic, p_value, verdict, sentence, sentence_de, place (1: matters
+        most).
 
-        The row `link` says on what the link rests, or why it is refused.
+        The row `link` is the sentence on what a point is worth, or why that is refused; `limits` what it does not say.
         """
-        if not self:
-            row = {"check": "link", "statistic": self.smallest_effect, "p_value": np.nan, "verdict": "failed"}
-            row |= {"sentence": self.reasons[0], "sentence_de": self.reasons[1], "place": 1}
-            return pd.DataFrame([row])
-        table = self.checks.ranked
-        return table.assign(place=np.arange(1, len(table) + 1))
+        words = [found_sentences(self, language) for language in ("en", "de")]
+        empty = {"statistic": np.nan, "p_value": np.nan, "verdict": "note" if self else "failed"}
+        said = [{"check": name} | empty for name in ("link", "limits")]
+        for row, english, german in zip(said, *words, strict=True):
+            row |= {"sentence": english, "sentence_de": german}
+        table = pd.DataFrame(said)
+        if self:
+            table = pd.concat([table, self.checks.ranked], ignore_index=True)
+        return table.assign(place=np.arange(-1, len(table) - 1))
 
 
 def link_experience(
@@ -180,9 +185,53 @@ def _merged(panel: Panel, own: Measurement):
             yield merge_units(panel, groups)
 
 
+def found_sentences(found: Linkage, language: str = "en") -> tuple[str, str]:
+    """Return what a point is worth, or why that cannot be said; and what the sentence does not say."""
+    german = language == "de"
+    if not found:
+        reason = found.reasons[german]
+        return f"{_WORDS['refused'][german]} {reason[:1].upper()}{reason[1:]}", _WORDS["still"][german]
+    value, table = found.value, found.checks.table.set_index("check")
+    net = what_if(value.table(), 1.0).set_index(["unit", "measure"]).loc["all"]
+    texts = [_WORDS["not_said_bare"][german]]
+    if net["supported"].all():
+        facts = {
+            name: style.compact(net.loc[name, "value"], value.currency, language) for name in ("net_revenue", "margin")
+        }
+        texts = [_WORDS["not_said"][german].format(**facts, rate=style.percent(value.margin_rate, language))]
+    if "scope" in table.index:
+        texts.append(table.loc["scope", "sentence_de" if german else "sentence"])
+    return value.sentence(language), " ".join(texts)
+
+
 _NO_SALES = (
     "the link is refused: the study has no `performance` (visits, orders and demand by unit and week), and no orders, "
     "events and units to count it from.",
     "die Verknüpfung wird abgelehnt: Die Studie hat keine Tabelle `performance` (Besuche, Bestellungen und Nachfrage "
     "je Einheit und Woche), und keine Bestellungen, Ereignisse und Einheiten, aus denen sie sich zählen ließe.",
 )
+_WORDS = {
+    "refused": (
+        "What a point of IX is worth cannot be said from these data.",
+        "Was ein IX-Punkt wert ist, lässt sich aus diesen Daten nicht sagen.",
+    ),
+    "still": (
+        "Score, trend and drivers below stand without it; only the step to visits and money is "
+        "missing. `waage ix-plan` "
+        "says how many units, weeks and answers would carry it.",
+        "Wert, Verlauf und Treiber unten gelten auch so; nur der Schritt zu Besuchen und Geld fehlt. `waage ix-plan` "
+        "sagt, wie viele Einheiten, Wochen und Antworten ihn trügen.",
+    ),
+    "not_said": (
+        "Demand is what was ordered: after returns and cancellations a point is worth {net_revenue}, as margin (at {rate}) "
+        "{margin} a year. The figure is the mean of moves that happened; it does not say what one measure will bring, "
+        "nothing of larger moves, and IX is no forecast of next week's demand.",
+        "Nachfrage ist, was bestellt wurde: nach Retouren und Stornos ist ein Punkt {net_revenue} wert, als Marge (mit {rate}) "
+        "{margin} im Jahr. Die Zahl ist das Mittel über Bewegungen, die es gab; sie sagt nicht, was eine einzelne "
+        "Maßnahme bringt, nichts über größere Bewegungen, und der IX ist keine Prognose der nächsten Woche.",
+    ),
+    "not_said_bare": (
+        "Units never moved by a whole point, so no amount is given.",
+        "Keine Einheit bewegte sich um einen ganzen Punkt, daher steht hier kein Betrag.",
+    ),
+}

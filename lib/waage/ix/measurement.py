@@ -260,7 +260,8 @@ def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.D
 
 def check_parameters(delta: float, amount: float, diversion: float) -> None:
     """Raise WaageError for parameters that no calculator can answer."""
-    faults = [f"{name} = {x:g} must be above 0" for name, x in (("delta", delta), ("amount", amount)) if not x > 0]
+    faults = [f"delta = {delta:g} must be above 0"] if not delta > 0 else []
+    faults += [f"amount = {amount:g} must not be below 0"] if not amount >= 0 else []
     faults += [f"diversion = {diversion:g} must lie between 0 and 1"] if not 0 <= diversion <= 1 else []
     if faults:
         raise WaageError("; ".join(faults))

@@ -43,6 +43,7 @@ METHODS = {
     "incident_iv": ("incidents", "Störungen"),
     "fe": ("uncorrected", "unbereinigt"),
     "pooled": ("pooled, misleading", "gepoolt, irreführend"),
+    "shop_series": ("the shop as a whole", "der ganze Shop"),
 }
 OUTCOMES = {
     "visits": ("visits", "Besuche"),
@@ -66,6 +67,8 @@ CHECKS = {
     "forecast": ("forecast", "Vorhersage"),
     "splits": ("groups of units", "Gruppen von Einheiten"),
     "scope": ("the shop as a whole", "der ganze Shop"),
+    "link": ("the link", "die Verknüpfung"),
+    "limits": ("what is left", "was bleibt"),
 }
 VERDICTS = {
     "passed": (style.ACCENT, ("passed", "bestanden")),
@@ -99,7 +102,7 @@ def plot_estimates(estimates: pd.DataFrame, ax=None, *, outcome: str = "demand",
     """Draw all methods' long-run effects with intervals; one that lies far outside is written at the edge."""
     rows = estimates[estimates["outcome"] == outcome].reset_index(drop=True)
     ax = _axes(ax, (9, 1.4 + 0.6 * len(rows)))
-    near = rows[rows["method"] != "pooled"]
+    near = rows[~rows["method"].isin(["pooled", "shop_series"])]
     low, high = min(near["low"].min(), 0.0), max(near["high"].max(), 0.0)
     margin = 0.15 * (high - low)
     for place, row in rows.iterrows():
@@ -134,7 +137,7 @@ def plot_parts(parts: pd.DataFrame, ax=None, *, language: str = "en"):
         ends = np.array([[row["change"] - row["low"]], [row["high"] - row["change"]]])
         ax.errorbar(place, start + row["change"], yerr=np.abs(ends), color=style.INK, capsize=4, lw=1)
         sign = "+" if row["change"] > 0 else ""
-        text = sign + style.percent(row["change"], language, 2)
+        text = sign + style.percent(row["change"], language, 1)
         ax.annotate(text, (place, start + row["high"]), (0, 6), textcoords="offset points", ha="center", weight="bold")
         base += 0 if last else row["change"]
     ax.axhline(0, color=style.MUTED, lw=1)
@@ -299,12 +302,8 @@ def plot_importance_map(table: pd.DataFrame, ax=None, *, labels=None, currency: 
     ax = _axes(ax, (10.5, 5))
     height = "worth" if table["worth"].notna().all() else "points"
     ax.scatter(table["performance"], table[height], s=90, color=style.ACCENT, zorder=3)
-    middle = (table["performance"].min() + table["performance"].max()) / 2
-    for row in table.to_dict("records"):
-        text = (labels or {}).get(row["item"], style.title(row["item"], language))
-        left = row["performance"] > middle
-        place = {"xytext": (-8 if left else 8, 5), "textcoords": "offset points", "ha": "right" if left else "left"}
-        ax.annotate(text, (row["performance"], row[height]), fontsize=9.5, **place)
+    texts = [(labels or {}).get(item, style.title(item, language)) for item in table["item"]]
+    _label(ax, table["performance"], table[height], texts)
     ax.margins(x=0.25, y=0.15)
     ax.set_xlabel(_t("performance", language))
     ax.set_ylabel(_t("worth" if height == "worth" else "worth_points", language))
@@ -324,18 +323,26 @@ def plot_scales(groups: pd.DataFrame, ax=None, *, currency: str = "EUR", languag
     colours = [style.PALETTE[i % len(style.PALETTE)] for i in range(len(shown))]
     ax.hlines(shown["value"], shown["low"], shown["high"], color=style.MUTED, lw=1, zorder=1)
     ax.scatter(shown["ix"], shown["value"], s=size, c=colours, alpha=0.75, zorder=2)
-    for row, area in zip(shown.itertuples(), size, strict=True):
-        place = (0, 4 + np.sqrt(area) / 2)
-        ax.annotate(
-            style.title(row.group, language), (row.ix, row.value), place, textcoords="offset points", ha="center"
-        )
-    ax.margins(0.2, 0.3)
+    _label(ax, shown["ix"], shown["value"], [style.title(g, language) for g in shown["group"]], np.sqrt(size) / 2)
+    ax.margins(0.3, 0.2)
+    ax.set_ylim(min(0, ax.get_ylim()[0] if (shown["value"] < 0).any() else 0))
     instruments = shown["instrument"].unique()
     ax.set_xlabel("IX" if set(instruments) <= {"ix"} else style.title(instruments[0], language))
     ax.set_ylabel(style.title("clv", language))
     style.axis_money(ax.yaxis, currency, language)
-    ax.set_title(_t("scales", language))
+    ax.set_title(style.title(shown["split"].iloc[0], language) if "split" in shown else _t("scales", language))
     return ax
+
+
+def plot_pair_of_scales(groups: pd.DataFrame, splits, *, currency: str = "EUR", language: str = "en"):
+    """Draw experience and value of several splits side by side; returns the figure."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(splits), figsize=(6.2 * max(len(splits), 1.3), 5), squeeze=False)
+    for split, ax in zip(splits, axes[0], strict=True):
+        plot_scales(groups[groups["split"] == split], ax, currency=currency, language=language)
+    figure.suptitle(_t("scales", language), x=0.01, ha="left", weight="bold")
+    return figure
 
 
 def plot_changes(table: pd.DataFrame, ax=None, *, labels=None, language: str = "en"):
@@ -350,6 +357,7 @@ def plot_changes(table: pd.DataFrame, ax=None, *, labels=None, language: str = "
     )
     ax.invert_yaxis()
     ax.grid(False, axis="y")
+    ax.locator_params(axis="x", nbins=5)
     style.axis_number(ax.xaxis, language, 2)
     ax.set_title(_t("changes", language))
     return ax
@@ -363,6 +371,23 @@ def plot_response(rates: pd.DataFrame, ax=None, *, language: str = "en"):
     style.axis_percent(ax.yaxis, language)
     ax.set_title(_t("rate", language))
     return ax
+
+
+def _label(ax, x, y, texts, sizes=None) -> None:
+    """Write a label beside every point, to the side with more room, and no two over each other."""
+    points = sorted(zip(y, x, texts, sizes if sizes is not None else [5.0] * len(texts), strict=True))
+    middle, step = (min(x) + max(x)) / 2, 0.055 * ((max(y) - min(y)) or 1)
+    last = {False: -np.inf, True: -np.inf}
+    for height, place, text, size in points:
+        left = bool(place > middle)
+        if height - last[left] < step and height - last[not left] >= step:
+            left = not left
+        at = max(height, last[left] + step)
+        last[left] = at
+        shift = (-(size + 4) if left else size + 4, 0)
+        ax.annotate(
+            text, (place, at), shift, textcoords="offset points", fontsize=9.5, va="center", ha=("left", "right")[left]
+        )
 
 
 def _t(key: str, language: str) -> str:

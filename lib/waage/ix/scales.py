@@ -146,6 +146,8 @@ def group_scores(
     ix["person_id"] = np.arange(len(ix)).astype(str)
     long = traits.rename(columns=lambda c: c.removeprefix("trait_")).assign(person_id=ix["person_id"])
     long = long.melt("person_id", var_name="split", value_name="group").dropna(subset=["group"])
+    # "new" is a segment's name, too: a level is a key of its own.
+    long["group"] = long["group"].where(long["split"] != "visitor", "visitor_" + long["group"].astype(str))
     found = [ix_by_group(ix, long, min_cell=min_cell).table] if len(long) else []
     groups, values = _customers(tables)
     answers, instrument = _linked(own, tables, as_of, time_zone, linked_instrument)

@@ -195,19 +195,19 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     "scope": {
         "note": (
             "Scope: between units; demand that units take from each other counts as gained and is not removed. "
-            "The shop's one series says {shop} per point, give or take {error}, the panel {eiv}.",
+            "The shop's own series do not contradict: {shop} per point, give or take {error}, the panel {eiv}.",
             "Geltung: zwischen Einheiten; Nachfrage, die Einheiten einander nehmen, zählt als gewonnen und ist "
-            "nicht herausgerechnet. Die Reihe des ganzen Shops sagt {shop} je Punkt, plus/minus "
+            "nicht herausgerechnet. Die Reihen des ganzen Shops widersprechen nicht: {shop} je Punkt, plus/minus "
             "{error}, das Panel {eiv}.",
         ),
     },
     "scope_apart": {
-        "note": (
-            "Scope: between units; the shop's one series disagrees ({shop} per point, give or take {error}): "
-            "units seem to take demand from each other, and the shop gains less than the panel says.",
-            "Geltung: zwischen Einheiten; die Reihe des ganzen Shops widerspricht ({shop} je Punkt, plus/minus "
-            "{error}): Einheiten scheinen einander Nachfrage zu nehmen, der Shop gewinnt weniger, als das Panel "
-            "sagt.",
+        "open": (
+            "Scope: between units, not for the shop as a whole: its own series keep {share} of the effect only ({shop} "
+            "per point, give or take {error}, the panel {eiv}). Units seem to take demand from each other.",
+            "Geltung: zwischen Einheiten, nicht für den ganzen Shop: Dessen eigene Reihen behalten nur {share} der "
+            "Wirkung ({shop} je Punkt, plus/minus {error}, das Panel {eiv}). Einheiten scheinen einander Nachfrage zu "
+            "nehmen.",
         ),
     },
 }

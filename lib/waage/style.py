@@ -224,6 +224,8 @@ LABELS = {
     "new_or_existing": ("New or existing", "Neu oder Bestand"),
     "feedback": ("Satisfaction (0-100, feedback form)", "Zufriedenheit (0-100, Feedbackbogen)"),
     "ix": ("IX", "IX"),
+    "ix_scores": ("experience scores", "Erlebniswerte"),
+    "ix_value": ("what a point is worth", "was ein Punkt wert ist"),
     "visitor": ("Visitor", "Besucher"),
     "visitor_known": ("Known", "Bekannt"),
     "visitor_new": ("New", "Neu"),

@@ -73,6 +73,9 @@ from waage.ix.panel import OUTCOMES, Panel, build_panel, merge_weeks, performanc
 from waage.ix.plan import Plan, ix_plan, questionnaire, questionnaire_items, questionnaire_text
 from waage.ix.plots import (
     plot_changes,
+    plot_checks,
+    plot_drivers,
+    plot_estimates,
     plot_importance_map,
     plot_pair_of_scales,
     plot_response,
@@ -84,6 +87,7 @@ from waage.ix.rivals import IncidentIV, ShopSeries, estimators, experiments, inc
 from waage.ix.robustness import Robustness, robustness, robustness_value
 from waage.ix.scales import GroupScores, group_scores, ix_by_group
 from waage.ix.score import IxWeights, Scores, codebook, respondent_scores, respondents, score
+from waage.ix.stored import page_cards, stored_drivers, stored_labels, stored_sentences
 from waage.ix.validity import validity
 from waage.ix.value import Value, move_between, points_needed, value_points, what_if
 
@@ -152,9 +156,13 @@ __all__ = [
     "merge_weeks",
     "move_between",
     "net_share",
+    "page_cards",
     "performance_from",
     "pictured",
     "plot_changes",
+    "plot_checks",
+    "plot_drivers",
+    "plot_estimates",
     "plot_importance_map",
     "plot_pair_of_scales",
     "plot_response",
@@ -185,6 +193,9 @@ __all__ = [
     "shown_units",
     "smooth",
     "split_half",
+    "stored_drivers",
+    "stored_labels",
+    "stored_sentences",
     "sweep_tables",
     "tried_table",
     "truth_finding",

@@ -152,7 +152,8 @@ _WORDS = (
         "takes": "{points} Punkte (95 %: {low} bis {high}).",
         "beyond": "Mehr Punkte, als je beobachtet wurden: Es wird keine Zahl genannt.",
         "open": "mehr, als je beobachtet wurde",
-        "unseen": "So eine kleine Bewegung sähe die Befragung zwischen zwei Quartalen nicht; sie sieht ab {visible} Punkten.",
+        "unseen": "So eine kleine Bewegung sähe die Befragung zwischen zwei Quartalen nicht; sie sieht "
+        "ab {visible} Punkten.",
         "nothing": "Keine Einheit bewegte sich weit genug für eine Rechnung.",
     },
 )

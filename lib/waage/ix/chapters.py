@@ -64,6 +64,12 @@ _CHAPTERS = {
         "Was wäre wenn",
         "Nachfrage im Jahr für Punkte auf Dauer. Wo es grau ist, war noch keine Einheit: dort steht keine Zahl.",
     ),
+    "calculator": (
+        "Calculate: points and money",
+        "What happens if the experience rises and stays there; all figures a year, once the whole effect is there.",
+        "Rechnen: Punkte und Geld",
+        "Was geschieht, wenn das Erlebnis steigt und so bleibt; alle Zahlen im Jahr, sobald die ganze Wirkung da ist.",
+    ),
     "by_unit": (
         "What if in one unit",
         "Demand a year, were that unit alone to rise; a dash where it has never moved so far.",
@@ -202,33 +208,53 @@ def chapter(key: str, language: str = "en"):
     return style.say(f"## {title}\n\n{text}".rstrip())
 
 
-def first_lines(own: Measurement, performance: pd.DataFrame | None, min_n: int = 100) -> pd.DataFrame:
-    """Return the shop's line with its smoothed version: week, ix, variance, n, demand, smooth, low, high."""
-    line = shop_line(own.scores.table, performance)
+def first_lines(scores: pd.DataFrame, performance: pd.DataFrame | None, min_n: int = 100) -> pd.DataFrame:
+    """Return the shop's line with its smoothed version: week, ix, variance, n, demand, smooth, low, high.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `Scores.table`, or `ix_scores`.
+    performance : DataFrame or None
+    min_n : int
+    """
+    line = shop_line(scores, performance)
     smoothed = smooth(line.assign(unit="all"), min_n=min_n)[["week", "smooth", "low", "high"]]
     return line.drop(columns=["low", "high"]).merge(smoothed, on="week", how="left")
 
 
-def shown_units(own: Measurement, min_n: int, min_cell: int) -> pd.DataFrame:
+def shown_units(scores: pd.DataFrame, min_n: int, min_cell: int) -> pd.DataFrame:
     """Return the smoothed lines of units that may be shown: weeks of fewer than `min_cell` answers take no part."""
-    table = own.scores.table
-    table = table[table["n"] >= min_cell]
+    table = scores[scores["n"] >= min_cell]
+    table = table.assign(week=pd.to_datetime(table["week"]))
     return smooth(table, min_n=max(min_n, min_cell)) if len(table) else table.assign(smooth=[], low=[], high=[])
 
 
-def unit_table(own: Measurement, weeks: int, min_cell: int, language: str = "en") -> pd.DataFrame:
-    """Return where each unit stands, as a table to read; units whose weeks have too few answers are hidden."""
-    table = own.scores.table.sort_values("week")
+def unit_table(
+    scores: pd.DataFrame, labels: dict[str, str], weeks: int, min_cell: int, language: str = "en"
+) -> pd.DataFrame:
+    """Return where each unit stands, as a table to read; units with too few answers in these weeks are hidden."""
+    table = scores.sort_values("week")
+    spread, noise = table.groupby("unit")["ix"].var(), table.groupby("unit")["variance"].mean()
     recent = table.groupby("unit").tail(weeks).groupby("unit")
     found = recent["ix"].mean().to_frame()
     error = np.sqrt(recent["variance"].sum()) / recent.size()
     found["ix_low"], found["ix_high"] = found["ix"] - 1.96 * error, found["ix"] + 1.96 * error
-    found["n"], found["visible"] = recent["n"].mean().round().astype(int), 2.8 * np.sqrt(2) * error
-    found = found.reset_index().merge(own.scores.reliability[["unit", "reliability"]], on="unit")
-    few = recent["n"].sum().reindex(found["unit"]).to_numpy() < min_cell
-    found.loc[few, ["ix", "ix_low", "ix_high", "visible", "reliability"]] = np.nan
-    found["unit"] = found["unit"].map(own.unit_labels)
-    return _table(found.sort_values("ix", ascending=False), language, n="count")
+    found["n"], found["visible"] = recent["n"].mean(), 2.8 * np.sqrt(2) * error
+    found["reliability"] = (1 - noise / spread).clip(lower=0)
+    found[recent["n"].sum() < min_cell] = np.nan
+    found = found.sort_values("ix", ascending=False).reset_index()
+    between = " bis " if language == "de" else " to "
+
+    def shown(x: float) -> str:
+        return style.number(x, language, 1)
+
+    ix = [f"{shown(row.ix)} ({shown(row.ix_low)}{between}{shown(row.ix_high)})" for row in found.itertuples()]
+    ix = [text if seen else style.MISSING for text, seen in zip(ix, found["ix"].notna(), strict=True)]
+    found = found.assign(
+        unit=[labels.get(unit, unit) for unit in found["unit"]], ix=ix, visible=found["visible"].map(shown)
+    )
+    return _table(found[["unit", "ix", "n", "visible", "reliability"]], language, n="count")
 
 
 def what_if_table(found: Linkage, points: float, language: str = "en") -> pd.DataFrame:
@@ -337,9 +363,9 @@ def groups_table(groups: GroupScores, currency: str, language: str = "en") -> pd
     return _table(table, language, currency, persons="count", answers="count", clv="money")
 
 
-def pictured(groups: GroupScores) -> list[str]:
+def pictured(groups: pd.DataFrame) -> list[str]:
     """Return the splits (stage, type) of which two groups or more have both an experience and a value to show."""
-    both = groups.table.dropna(subset=["ix", "value"]).groupby("split", sort=False).size()
+    both = groups.dropna(subset=["ix", "value"]).groupby("split", sort=False).size()
     return [split for split in ("lifecycle", "type") if both.get(split, 0) > 1]
 
 

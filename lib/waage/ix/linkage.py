@@ -223,10 +223,12 @@ _WORDS = {
         "sagt, wie viele Einheiten, Wochen und Antworten ihn trügen.",
     ),
     "not_said": (
-        "Demand is what was ordered: after returns and cancellations a point is worth {net_revenue}, as margin (at {rate}) "
+        "Demand is what was ordered: after returns and cancellations a point is worth "
+        "{net_revenue}, as margin (at {rate}) "
         "{margin} a year. The figure is the mean of moves that happened; it does not say what one measure will bring, "
         "nothing of larger moves, and IX is no forecast of next week's demand.",
-        "Nachfrage ist, was bestellt wurde: nach Retouren und Stornos ist ein Punkt {net_revenue} wert, als Marge (mit {rate}) "
+        "Nachfrage ist, was bestellt wurde: nach Retouren und Stornos ist ein Punkt "
+        "{net_revenue} wert, als Marge (mit {rate}) "
         "{margin} im Jahr. Die Zahl ist das Mittel über Bewegungen, die es gab; sie sagt nicht, was eine einzelne "
         "Maßnahme bringt, nichts über größere Bewegungen, und der IX ist keine Prognose der nächsten Woche.",
     ),

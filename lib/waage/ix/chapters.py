@@ -298,7 +298,8 @@ def by_unit_table(found: Linkage, labels: dict[str, str], points: float, languag
 
 def checks_table(found: Linkage, language: str = "en") -> pd.DataFrame:
     """Return all checks with verdict, statistic and sentence, as a table to read."""
-    german, table = language == "de", found.check_table.query("place > 0 or verdict == 'failed'")
+    german, table = language == "de", found.check_table
+    table = table[(table["place"] > 0) | (table["verdict"] == "failed")].reset_index(drop=True)
     shown = pd.DataFrame({"check": [CHECK_NAMES.get(c, (c, c))[german] for c in table["check"]]})
     shown["verdict"] = [VERDICTS[verdict][1][german] for verdict in table["verdict"]]
     shown[["statistic", "p_value"]] = table[["statistic", "p_value"]]

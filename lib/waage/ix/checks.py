@@ -86,7 +86,7 @@ class Checks:
         """Draw all checks as a board."""
         from waage.ix.plots import plot_checks
 
-        return plot_checks(self.table, ax, language=language)
+        return plot_checks(self.ranked, ax, language=language)
 
     def plot_estimates(self, ax=None, language: str = "en"):
         """Draw all estimates of the long run on demand side by side."""
@@ -182,10 +182,10 @@ def run_checks(
         try:
             series = shop_series(panel, fitted)
             apart = series.difference_z > norm.ppf(0.975)
-            facts = {"shop": series.effect, "error": series.std_error, "eiv": base[0], "share": series.ratio}
+            low, high = series.interval
+            facts = {"shop": series.effect, "low": low, "high": high, "eiv": base[0], "share": series.ratio}
             name, verdict = ("scope_apart", OPEN) if apart else ("scope", NOTE)
             rows.append(_row(name, series.ratio, None, verdict, **facts))
-            low, high = series.interval
             row = {"method": "shop_series", "outcome": "demand", "long_run": series.effect, "low": low, "high": high}
             estimates = pd.concat([estimates, pd.DataFrame([row | {"std_error": series.std_error}])], ignore_index=True)
         except Refusal:

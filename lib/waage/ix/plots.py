@@ -100,7 +100,9 @@ def plot_lags(profile: pd.DataFrame, outcome: str = "demand", ax=None, *, langua
 
 def plot_estimates(estimates: pd.DataFrame, ax=None, *, outcome: str = "demand", language: str = "en"):
     """Draw all methods' long-run effects with intervals; one that lies far outside is written at the edge."""
-    rows = estimates[estimates["outcome"] == outcome].reset_index(drop=True)
+    rows = estimates[estimates["outcome"] == outcome]
+    order = {method: place for place, method in enumerate(METHODS)}
+    rows = rows.sort_values("method", key=lambda methods: methods.map(order), ignore_index=True)
     ax = _axes(ax, (9, 1.4 + 0.6 * len(rows)))
     near = rows[~rows["method"].isin(["pooled", "shop_series"])]
     low, high = min(near["low"].min(), 0.0), max(near["high"].max(), 0.0)
@@ -114,7 +116,11 @@ def plot_estimates(estimates: pd.DataFrame, ax=None, *, outcome: str = "demand",
             ax.plot(row["long_run"], place, "o", color=colour, ms=10 if main else 7)
             ax.annotate(text, (row["long_run"], place), (0, 9), textcoords="offset points", ha="center", weight="bold")
         else:
-            ax.annotate(f"{text} ▸", (high + margin, place), ha="right", va="center", color="#a8472f", weight="bold")
+            right = row["long_run"] > high
+            end, said = (high + margin, f"{text} ▸") if right else (low - margin, f"◂ {text}")
+            ax.annotate(
+                said, (end, place), ha="right" if right else "left", va="center", color="#a8472f", weight="bold"
+            )
     ax.axvline(0, color=style.MUTED, lw=1)
     ax.set_xlim(low - margin, high + margin)
     ax.set_yticks(range(len(rows)), [METHODS.get(m, (m, m))[language == "de"] for m in rows["method"]])

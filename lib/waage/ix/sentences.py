@@ -195,19 +195,19 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     "scope": {
         "note": (
             "Scope: between units; demand that units take from each other counts as gained and is not removed. "
-            "The shop's own series do not contradict: {shop} per point, give or take {error}, the panel {eiv}.",
+            "The shop's own series, far less sharp, allow {low} to {high} per point; the panel says {eiv}.",
             "Geltung: zwischen Einheiten; Nachfrage, die Einheiten einander nehmen, zählt als gewonnen und ist "
-            "nicht herausgerechnet. Die Reihen des ganzen Shops widersprechen nicht: {shop} je Punkt, plus/minus "
-            "{error}, das Panel {eiv}.",
+            "nicht herausgerechnet. Die Reihen des ganzen Shops, weit unschärfer, lassen {low} bis {high} je Punkt zu; "
+            "das Panel sagt {eiv}.",
         ),
     },
     "scope_apart": {
         "open": (
             "Scope: between units, not for the shop as a whole: its own series keep {share} of the effect only ({shop} "
-            "per point, give or take {error}, the panel {eiv}). Units seem to take demand from each other.",
+            "per point, 95%: {low} to {high}; the panel {eiv}). Units seem to take demand from each other.",
             "Geltung: zwischen Einheiten, nicht für den ganzen Shop: Dessen eigene Reihen behalten nur {share} der "
-            "Wirkung ({shop} je Punkt, plus/minus {error}, das Panel {eiv}). Einheiten scheinen einander Nachfrage zu "
-            "nehmen.",
+            "Wirkung ({shop} je Punkt, 95 %: {low} bis {high}; das Panel {eiv}). Einheiten scheinen einander Nachfrage "
+            "zu nehmen.",
         ),
     },
 }

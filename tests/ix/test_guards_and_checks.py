@@ -118,7 +118,7 @@ def test_all_passed_needs_incidents_that_would_have_noticed(clean):
     panel, fitted, checks = clean
     assert checks.grade == "C" and checks.headline == "eiv"
     assert checks.words("de") == "Panel, alle Prüfungen bestanden"
-    assert set(checks.estimates["method"]) == {"eiv", "oriv", "incident_iv", "fe", "pooled"}
+    assert set(checks.estimates["method"]) == {"eiv", "oriv", "incident_iv", "fe", "pooled", "shop_series"}
     grades = checks.estimates.drop_duplicates("method").set_index("method")["grade"]
     assert grades["incident_iv"] == "B" and grades["pooled"] == "E"
     alone = run_checks(replace(panel, exposure=None), fitted, shop=False)
@@ -141,4 +141,4 @@ def test_reverse_causality_is_not_graded_as_passed():
 def test_pictures_of_checks(clean):
     _, _, checks = clean
     assert checks.plot_board(language="de").get_title().startswith("Was dafür spricht")
-    assert len(checks.plot_estimates().get_yticklabels()) == 5
+    assert len(checks.plot_estimates().get_yticklabels()) == 6

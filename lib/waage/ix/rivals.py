@@ -285,8 +285,8 @@ def shop_series(panel: Panel, fitted: Link, *, harmonics: int = 2) -> ShopSeries
     outcome at a time, by state space (statsmodels UnobservedComponents). Delays are weighted as in the panel, so that
     one coefficient is the long run; what survey noise takes off it is put back by the reliability of the score's
     innovations. Outcome by outcome, because common shocks to visits are many times those to conversion: together they
-    say what share of the panel's effect is left, twice as sharply as the one series of demand does. Still, a diversion of
-    60 % is told from none in five simulated studies out of twelve only: the interval is to be read, not the point.
+    say what share of the panel's effect is left, twice as sharply as the one series of demand does. Still, a diversion
+    of 60 % is told from none in five simulated studies out of twelve only: the interval is to be read, not the point.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from waage.demo.world import Settings
 
 AS_OF = datetime.date(2025, 6, 29)
 SMALL = Settings(seed=11, units=9, weeks=60)
+SHORT = Settings(seed=11, units=8, weeks=16)  # for what is refused anyway
 
 
 def frames(settings: Settings = SMALL, share: float = 1.0) -> dict[str, pd.DataFrame]:

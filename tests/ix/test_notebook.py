@@ -13,7 +13,7 @@ from waage.ix.value import what_if
 from waage.publication import read_json
 from waage.study import Study
 
-from .study_files import SMALL, frames, write_study
+from .study_files import SHORT, SMALL, frames, write_study
 
 QUICK = ("05.resamples=20",)
 
@@ -32,6 +32,11 @@ def report_of(study: Study) -> str:
 @pytest.fixture(scope="module")
 def tables():
     return frames()
+
+
+@pytest.fixture(scope="module")
+def short():
+    return frames(SHORT)
 
 
 @pytest.mark.slow
@@ -103,8 +108,8 @@ def test_a_refused_link_still_shows_score_trend_drivers_and_the_missing_sample(m
 
 
 @pytest.mark.slow
-def test_without_sales_the_score_stands_alone(make_study, tables):
-    write_study(make_study, {name: frame for name, frame in tables.items() if name not in ("performance", "incidents")})
+def test_without_sales_the_score_stands_alone(make_study, short):
+    write_study(make_study, {name: frame for name, frame in short.items() if name not in ("performance", "incidents")})
     assert run("shop").exit_code == 0
     text = report_of(Study.open("shop"))
     assert "the study has no `performance`" in text.replace("performance", "`performance`").replace("``", "`")
@@ -121,8 +126,8 @@ def test_without_sales_the_score_stands_alone(make_study, tables):
     ],
     ids=["no_items", "no_construct", "outside_scale"],
 )
-def test_what_is_wrong_with_the_survey_is_said(make_study, tables, change, status, reason):
-    write_study(make_study, change(tables))
+def test_what_is_wrong_with_the_survey_is_said(make_study, short, change, status, reason):
+    write_study(make_study, change(short))
     result = run("shop")
     entry = read_json(Study.open("shop").reports / "manifest.json")["notebooks"]["05_ix_linkage"]
     assert entry["status"] == status and reason in entry["reason"], result.output
@@ -138,8 +143,8 @@ def test_what_is_wrong_with_the_survey_is_said(make_study, tables, change, statu
     ],
     ids=["one_unit", "one_week", "zero_demand"],
 )
-def test_what_sales_cannot_carry_is_a_refusal_and_no_fault(make_study, tables, change, reason):
-    write_study(make_study, tables | {"performance": change(tables["performance"])})
+def test_what_sales_cannot_carry_is_a_refusal_and_no_fault(make_study, short, change, reason):
+    write_study(make_study, short | {"performance": change(short["performance"])})
     result = run("shop")
     assert result.exit_code == 0, result.output
     study = Study.open("shop")

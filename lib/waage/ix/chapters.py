@@ -224,10 +224,30 @@ def first_lines(scores: pd.DataFrame, performance: pd.DataFrame | None, min_n: i
 
 
 def shown_units(scores: pd.DataFrame, min_n: int, min_cell: int) -> pd.DataFrame:
-    """Return the smoothed lines of units that may be shown: weeks of fewer than `min_cell` answers take no part."""
-    table = scores[scores["n"] >= min_cell]
-    table = table.assign(week=pd.to_datetime(table["week"]))
-    return smooth(table, min_n=max(min_n, min_cell)) if len(table) else table.assign(smooth=[], low=[], high=[])
+    """Return the smoothed lines of units that may be shown.
+
+    Where most weeks have fewer than `min_cell` answers, two, four or thirteen weeks are drawn as one point; what is
+    smaller still takes no part.
+    """
+    table = scores.assign(week=pd.to_datetime(scores["week"]))
+    for block in (1, 2, 4, 13):
+        merged = _blocks(table, block)
+        enough = merged["n"] >= min_cell
+        if enough.mean() >= 0.8 or block == 13:
+            break
+    merged = merged[enough]
+    return smooth(merged, min_n=max(min_n if block == 1 else 0, min_cell)) if len(merged) else merged
+
+
+def _blocks(table: pd.DataFrame, block: int) -> pd.DataFrame:
+    """Return the score by unit and blocks of weeks, answers as weights."""
+    if block == 1:
+        return table
+    weeks = (table["week"] - table["week"].min()).dt.days // 7
+    start = table["week"] - pd.to_timedelta(7 * (weeks % block), "D")
+    sums = table.assign(week=start, ix=table["ix"] * table["n"], variance=table["variance"] * table["n"] ** 2)
+    sums = sums.groupby(["unit", "week"])[["ix", "variance", "n"]].sum()
+    return sums.assign(ix=sums["ix"] / sums["n"], variance=sums["variance"] / sums["n"] ** 2).reset_index()
 
 
 def unit_table(

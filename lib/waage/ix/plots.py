@@ -248,11 +248,13 @@ def plot_two_currencies(weekly: pd.DataFrame, ax=None, *, currency: str = "EUR",
 def plot_units(display: pd.DataFrame, labels=None, *, incidents=None, most: int = 24, language: str = "en"):
     """Draw the smoothed IX of every unit with its interval and its incidents, small and side by side; returns a figure.
 
-    Of more than `most` units those first in the table are drawn.
+    Of more than `most` units those first in the table are drawn; without any, nothing.
     """
     import matplotlib.pyplot as plt
 
     units = list(dict.fromkeys(display["unit"]))[:most]
+    if not units:
+        return None
     columns = min(4, len(units))
     lines = -(-len(units) // columns)
     size = (12, 0.9 + 1.75 * lines)
@@ -325,13 +327,24 @@ def plot_scales(groups: pd.DataFrame, ax=None, *, currency: str = "EUR", languag
     """Draw groups by experience (x, with its interval) and value of a customer (y), bubbles by customers."""
     ax = _axes(ax, (9, 5.2))
     shown = groups.dropna(subset=["ix", "value"])
-    size = 150 + 1500 * shown["customers"] / max(shown["customers"].max(), 1)
+    size = 60 + 700 * shown["customers"] / max(shown["customers"].max(), 1)
     colours = [style.PALETTE[i % len(style.PALETTE)] for i in range(len(shown))]
     ax.hlines(shown["value"], shown["low"], shown["high"], color=style.MUTED, lw=1, zorder=1)
     ax.scatter(shown["ix"], shown["value"], s=size, c=colours, alpha=0.75, zorder=2)
-    _label(ax, shown["ix"], shown["value"], [style.title(g, language) for g in shown["group"]], np.sqrt(size) / 2)
-    ax.margins(0.3, 0.2)
-    ax.set_ylim(min(0, ax.get_ylim()[0] if (shown["value"] < 0).any() else 0))
+    wide, tall = (max(float(shown[name].max() - shown[name].min()), 1e-9) for name in ("ix", "value"))
+    for row, area in zip(shown.itertuples(), size, strict=True):
+        near = shown[(shown["ix"] - row.ix).abs() < 0.25 * wide]
+        above = ((near["value"] > row.value) & (near["value"] < row.value + 0.15 * tall)).any()
+        shift = (np.sqrt(area) / 2 + 3) * (-1 if above else 1)
+        text = style.title(row.group, language)
+        where = {
+            "xytext": (0, shift),
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "top" if above else "bottom",
+        }
+        ax.annotate(text, (row.ix, row.value), fontsize=9.5, **where)
+    ax.margins(0.15, 0.25)
     instruments = shown["instrument"].unique()
     ax.set_xlabel("IX" if set(instruments) <= {"ix"} else style.title(instruments[0], language))
     ax.set_ylabel(style.title("clv", language))
@@ -379,21 +392,18 @@ def plot_response(rates: pd.DataFrame, ax=None, *, language: str = "en"):
     return ax
 
 
-def _label(ax, x, y, texts, sizes=None) -> None:
+def _label(ax, x, y, texts) -> None:
     """Write a label beside every point, to the side with more room, and no two over each other."""
-    points = sorted(zip(y, x, texts, sizes if sizes is not None else [5.0] * len(texts), strict=True))
+    points = sorted(zip(y, x, texts, strict=True))
     middle, step = (min(x) + max(x)) / 2, 0.055 * ((max(y) - min(y)) or 1)
     last = {False: -np.inf, True: -np.inf}
-    for height, place, text, size in points:
+    for height, place, text in points:
         left = bool(place > middle)
         if height - last[left] < step and height - last[not left] >= step:
             left = not left
-        at = max(height, last[left] + step)
-        last[left] = at
-        shift = (-(size + 4) if left else size + 4, 0)
-        ax.annotate(
-            text, (place, at), shift, textcoords="offset points", fontsize=9.5, va="center", ha=("left", "right")[left]
-        )
+        at = last[left] = max(height, last[left] + step)
+        shift, ha = ((-9, 0), "right") if left else ((9, 0), "left")
+        ax.annotate(text, (place, at), shift, textcoords="offset points", fontsize=9.5, va="center", ha=ha)
 
 
 def _t(key: str, language: str) -> str:

@@ -48,12 +48,13 @@ def frames(settings: Settings = SMALL, share: float = 1.0) -> dict[str, pd.DataF
     }
 
 
-def write_study(make_study, tables: dict[str, pd.DataFrame], name: str = "shop", **settings):
-    """Write tables as a study whose sources read them as they are."""
+def write_study(make_study, tables: dict[str, pd.DataFrame], name: str = "shop", accepted: bool = True, **settings):
+    """Write tables as a study: `accepted` as notebook 01 leaves them, else as raw files with their sources."""
     sources = {table: f"SELECT * FROM '${{raw}}/{table}.parquet'" for table in tables}
     whole = {"data_until": AS_OF, "as_of": AS_OF, "raw": "raw", "min_cell": 10} | settings
     folder = make_study(name, sources, **whole)
-    (folder / "raw").mkdir(exist_ok=True)
+    place = folder / ("tables" if accepted else "raw")
+    place.mkdir(exist_ok=True)
     for table, frame in tables.items():
-        frame.to_parquet(folder / "raw" / f"{table}.parquet", index=False)
+        frame.to_parquet(place / f"{table}.parquet", index=False)
     return folder

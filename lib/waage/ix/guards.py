@@ -301,12 +301,12 @@ def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, str |
 def _cure(tried: list[dict], broken: bool, words: Mapping[str, str]) -> str:
     if broken:
         return words["cure_break"]
-    last = tried[-1]
-    if last["units"] < MIN_UNITS:
+    weekly = tried[0]
+    if weekly["units"] < MIN_UNITS:
         return words["cure_units"].format(units=MIN_UNITS)
-    if last["periods"] < MIN_PERIODS + 3:
+    if weekly["periods"] < MIN_PERIODS + 3:
         return words["cure_periods"]
-    lam = min(max(tried[0]["reliability"], 0.01), 0.99)
+    lam = min(max(weekly["reliability"], 0.01), 0.99)
     factor = (MIN_RELIABILITY + 0.1) / (1 - MIN_RELIABILITY - 0.1) * (1 - lam) / lam
     if factor > 1:
         return words["cure_answers"].format(factor=style.number(factor, words["language"], 1))

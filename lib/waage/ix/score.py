@@ -340,7 +340,7 @@ def _item_facts(values: np.ndarray, parts: np.ndarray, book: pd.DataFrame) -> pd
             own = values[both, j]
             if both.sum() > 2 and own.std() and mean.std():
                 rest = float(np.corrcoef(own, mean)[0, 1])
-                if rest < -2 / np.sqrt(both.sum()):
+                if rest < -max(0.02, 3 / np.sqrt(both.sum())):
                     faults.append(
                         f"{item} runs against the other items of {book['construct'].iloc[j]} (correlation {rest:.2f}): "
                         f"its scale seems to be turned; `best` says {book['best'].iloc[j]}"

@@ -56,5 +56,7 @@ def write_study(make_study, tables: dict[str, pd.DataFrame], name: str = "shop",
     place = folder / ("tables" if accepted else "raw")
     place.mkdir(exist_ok=True)
     for table, frame in tables.items():
+        empty = [name for name in frame if frame[name].isna().all()]
+        frame = frame.astype(dict.fromkeys(empty, "string"))  # a column without any value has no type of its own
         frame.to_parquet(place / f"{table}.parquet", index=False)
     return folder

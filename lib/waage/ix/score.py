@@ -192,7 +192,7 @@ def respondents(responses: ir.Table, items: pd.DataFrame, time_zone: str, *, ins
         unit=rows.unit.min(),
         week=local_day(rows.responded_at.min(), time_zone).truncate("W"),
         visitor=visitor.min(),
-        design_weight=rows.weight.max() if "weight" in rows.columns else ibis.literal(1.0).max(),
+        design_weight=rows.weight.max() if "weight" in rows.columns else 0.0 * rows.count() + 1.0,
         **columns,
     )
 

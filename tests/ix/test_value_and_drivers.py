@@ -175,7 +175,7 @@ def test_groups_of_linked_respondents():
     assert np.isnan(table.loc["lapsed", "ix"])  # 20 persons, fewer than 30
     values = pd.DataFrame({"split": "lifecycle", "group": ["active", "new", "lapsed"], "value": [50.0, 20.0, 9.0]})
     valued = found.beside(values.assign(customers=[2000, 80, 20]))
-    assert "descriptive" in valued.plot("lifecycle").get_title()
+    assert valued.plot("lifecycle").get_title() == "Lifecycle"
     table = valued.table.set_index("group")
     assert table.loc["active", "value"] == 50.0 and np.isnan(table.loc["lapsed", "value"])
     with pytest.raises(WaageError, match="did you mean 'lifecycle'"):

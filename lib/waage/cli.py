@@ -1,4 +1,4 @@
-"""The command line: `waage run`, `waage demo`, `waage review`, `waage assign` and `waage pages`."""
+"""The command line: `waage run`, `waage demo`, `waage ix-plan`, `waage review`, `waage assign` and `waage pages`."""
 
 import logging
 import time
@@ -84,6 +84,48 @@ def demo(
     console.print(
         f"simulated: {persons:,} persons, {weeks} weeks, seed {seed}; raw/ and truth/ in {escape(str(folder))}"
     )
+
+
+@app.command("ix-plan")
+def ix_plan(
+    units: Annotated[str, typer.Option(help="numbers of units to compare, such as 8,16,24")] = "8,16,24",
+    weeks: Annotated[str, typer.Option(help="weeks of measurement")] = "52,104,156",
+    answers: Annotated[str, typer.Option(help="answers a unit and week")] = "60,150,400",
+    within_sd: Annotated[float, typer.Option(help="SD of the experience within a unit (points)", min=0.1)] = 2.0,
+    language: Annotated[str, typer.Option(help="en or de")] = "en",
+    form: Annotated[bool, typer.Option("--form", help="print the questionnaire and its trigger rule instead")] = False,
+    items: Annotated[str, typer.Option(help="write the questionnaire as items.csv to this file")] = "",
+) -> None:
+    """Say how large an effect of the experience a measurement could show, before there is one."""
+    from waage.ix import ix_plan as plan
+    from waage.ix import questionnaire_items, questionnaire_text
+
+    def numbers(text: str, name: str) -> list[int]:
+        try:
+            return [int(part) for part in text.split(",")]
+        except ValueError:
+            raise WaageError(f"--{name}: {text!r} is no list of whole numbers such as 8,16,24") from None
+
+    try:
+        if items:
+            questionnaire_items().to_csv(items, index=False)
+            console.print(f"questionnaire: {escape(items)}")
+        if form:
+            console.print(questionnaire_text(language))
+        if form or items:
+            return
+        plans = [numbers(*pair) for pair in ((units, "units"), (weeks, "weeks"), (answers, "answers"))]
+        found = plan(*plans, within_sd=within_sd)
+        console.print(f"{'units':>6}{'weeks':>7}{'answers':>9}{'blocks':>8}{'smallest effect':>17}")
+        for row in found.table.itertuples():
+            effect = f"{100 * row.smallest_effect:.2f} %" if row.smallest_effect == row.smallest_effect else "refused"
+            block = "-" if effect == "refused" else row.block_weeks
+            console.print(f"{row.units:>6}{row.weeks:>7}{row.answers:>9}{block:>8}{effect:>17}")
+        console.print(found.sentence(language))
+    except WaageError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot write {error.filename or 'a file'}: {error.strerror}")
 
 
 @app.command()

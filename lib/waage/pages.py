@@ -249,7 +249,10 @@ def cards(*figures: tuple[str, ...], language: str = "en"):
     """
     if not figures:
         return None
-    made = [_pieces().card(style.title(name, language), value, note="".join(note)) for name, value, *note in figures]
+    made = [
+        _pieces().card(style.title(name, language), value, note="".join(note), text=len(value) > 16)
+        for name, value, *note in figures
+    ]
     return _html(f'<div class="cards">{"".join(map(str, made))}</div>')
 
 

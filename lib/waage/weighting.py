@@ -134,6 +134,114 @@ def rake(
     return Weights(weights, table, int(cut.sum()), iterations, off <= 10 * tolerance)
 
 
+def rake_groups(
+    sample: pd.DataFrame,
+    groups: Sequence[int],
+    margins: Mapping[str, Mapping[str, float]],
+    *,
+    start: Sequence[float] | None = None,
+    trim: float = 5.0,
+    tolerance: float = 1e-6,
+    max_iter: int = 50,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight many samples, each to the same margins, at once: what `rake` does for one, for every unit and week.
+
+    A level that nobody of a group has cannot be weighted up: the group is raked to the others, and the share of the
+    mix that is missing is handed back instead of an error, because thin groups are judged together later. Where the
+    limit on weights and the margins cannot both be kept, fewer rounds are made between them than in `rake`.
+
+    Parameters
+    ----------
+    sample : DataFrame, shape (n, traits)
+        As for `rake`.
+    groups : sequence of int, shape (n,)
+        Number of each row's group, 0 to groups - 1.
+    margins, start, trim, tolerance, max_iter
+        As for `rake`; weights of a group have mean 1 and at most `trim` of its medians.
+
+    Returns
+    -------
+    weights : ndarray, shape (n,)
+    missing : ndarray, shape (groups,)
+        Largest share of a trait's mix (0 to 1) whose levels have nobody in the group.
+
+    Raises
+    ------
+    WaageError
+        As `rake`, for the whole sample.
+    """
+    groups = np.asarray(groups, dtype=np.int64)
+    weights = np.ones(len(sample)) if start is None else np.array(start, dtype=float)
+    _check(sample, margins, weights, trim)
+    count = int(groups.max()) + 1 if len(groups) else 0
+    missing = np.zeros(count)
+    codes = {trait: pd.Index(list(of)).get_indexer(sample[trait]) for trait, of in margins.items()}
+    # Respondents of a group with the same levels get the same factor: they are one cell.
+    place = groups
+    for trait, of in margins.items():
+        place = place * (len(of) + 1) + codes[trait] + 1
+    place, first, cell = np.unique(place, return_index=True, return_inverse=True)
+    cells = {trait: code[first] for trait, code in codes.items()}
+    group = groups[first]
+    for trait, of in margins.items():
+        share, there = np.array(list(of.values())), np.zeros((count, len(of)), dtype=bool)
+        known = cells[trait] >= 0
+        there[group[known], cells[trait][known]] = True
+        found = np.where(there, share / share.sum(), 0.0).sum(axis=1)
+        missing = np.maximum(missing, np.where(np.bincount(group, minlength=count) > 0, 1 - found, 0.0))
+    size = np.bincount(groups, minlength=count).astype(float)
+    weights *= (size / np.maximum(np.bincount(groups, weights, count), 1e-300))[groups]
+    weights *= _factors(np.bincount(cell, weights), group, cells, margins, tolerance, max_iter)[cell]
+    active = np.ones(count, dtype=bool)
+    for _ in range(5):
+        limit = trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
+        above = weights > limit * (1 + 1e-9)
+        if not above.any():
+            break
+        active = np.bincount(groups[above], minlength=count) > 0
+        weights = np.minimum(weights, limit)
+        inside = np.flatnonzero(active[group])
+        part = {trait: code[inside] for trait, code in cells.items()}
+        factors = np.ones(len(group))
+        factors[inside] = _factors(
+            np.bincount(cell, weights, len(group))[inside], group[inside], part, margins, tolerance, max_iter
+        )
+        weights = weights * factors[cell]
+    limit = trim * pd.Series(weights).groupby(groups).transform("median").to_numpy()
+    weights = np.minimum(weights, limit)
+    return weights * (size / np.maximum(np.bincount(groups, weights, count), 1e-300))[groups], missing
+
+
+def _factors(
+    totals: np.ndarray, group: np.ndarray, cells, margins: Mapping, tolerance: float, max_iter: int
+) -> np.ndarray:
+    """Return the factor of each cell that brings every group to the margins its levels allow, groups' totals kept."""
+    count = int(group.max()) + 1
+    now, size = totals.copy(), np.bincount(group, totals, count)
+    steps = []
+    for trait, of in margins.items():
+        known = np.flatnonzero(cells[trait] >= 0)
+        at = group[known] * len(of) + cells[trait][known]
+        share = np.array(list(of.values()), dtype=float)
+        there = np.bincount(at, minlength=count * len(of)).reshape(count, -1) > 0
+        share = np.where(there, share, 0.0)
+        share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
+        steps.append((known, at, share))
+    for _ in range(max_iter):
+        off = 0.0
+        for known, at, share in steps:
+            have = np.bincount(at, now[known], share.size).reshape(share.shape)
+            total = have.sum(axis=1, keepdims=True)
+            wanted = share * total
+            off = max(off, float((np.abs(have - wanted) / np.maximum(total, 1e-300)).max()))
+            factor = np.divide(wanted, have, out=np.ones_like(have), where=have > 0)
+            now[known] *= factor.ravel()[at]
+        now *= np.divide(size, np.bincount(group, now, count), out=np.ones(count), where=size > 0)[group]
+        if off <= tolerance:
+            break
+    return np.divide(now, totals, out=np.ones_like(now), where=totals > 0)
+
+
 def _fit(weights, codes, shares, tolerance: float, max_iter: int) -> tuple[np.ndarray, int]:
     weights = weights.copy()
     rounds = 0

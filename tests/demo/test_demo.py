@@ -80,7 +80,14 @@ def test_the_demo_runs_through_every_notebook_and_its_faults_are_found_and_no_ot
     results = run(plan_run("demo"))
     assert [(result.name, result.status, result.reason) for result in results] == [
         (name, "done", "")
-        for name in ("01_data_unification", "02_rfm_typology", "03_personas", "04_clv", "06_customer_base")
+        for name in (
+            "01_data_unification",
+            "02_rfm_typology",
+            "03_personas",
+            "04_clv",
+            "05_ix_linkage",
+            "06_customer_base",
+        )
     ]
     study = Study.open("demo")
     key = ["table", "key", "reason"]

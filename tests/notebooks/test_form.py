@@ -29,7 +29,13 @@ def code_lines(text: str) -> list[str]:
 
 
 def test_there_are_notebooks():
-    assert {path.stem for path in NOTEBOOKS} >= {"01_data_unification", "02_rfm_typology", "04_clv", "cockpit"}
+    assert {path.stem for path in NOTEBOOKS} >= {
+        "01_data_unification",
+        "02_rfm_typology",
+        "04_clv",
+        "05_ix_linkage",
+        "cockpit",
+    }
 
 
 def test_no_outputs_and_stable_ids(notebook):

@@ -243,7 +243,9 @@ def test_an_error_is_a_sentence_for_visitors(browser, tiny):
 def test_list_of_pages_and_unknown_page(browser, tiny):
     page = visit(browser, tiny[1], "", ready="h1")
     links = {link.inner_text(): link.get_attribute("href") for link in page.query_selector_all("main a")}
-    assert links == {name: f"/voila/render/{name.lower()}.ipynb" for name in ("Broken", "Cockpit", "Personas")}
+    assert links == {
+        name: f"/voila/render/{name.lower()}.ipynb" for name in ("Broken", "Cockpit", "Experience", "Personas")
+    }
     page.close()
     page = visit(browser, tiny[1], "voila/render/nothing.ipynb", ready="h1")
     assert page.inner_text("h1") == "There is no such page"

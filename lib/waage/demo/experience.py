@@ -20,11 +20,11 @@ UNIT_SD, COMMON_SD, LEVEL_SD = 1.75, 1.2, 4.0  # of experience, in points of 0-1
 BUSY_COST = 10.0  # points of experience lost when visits are one log point above usual (--reverse-causality)
 _HABIT = 20.0  # weeks until half of a release's effect has worn off
 _KINDS = {  # kind: share of incidents, mean points while it lasts, days from, days to
-    "outage": (0.15, -28.0, 0.2, 1.0),
-    "search_fault": (0.20, -8.0, 2.0, 8.0),
-    "slow_pages": (0.20, -6.0, 4.0, 14.0),
-    "delivery_delay": (0.20, -6.0, 7.0, 21.0),
-    "release": (0.25, 0.8, 0.0, 0.0),
+    "outage": (0.15, -28.0, 0.5, 2.0),
+    "search_fault": (0.20, -10.0, 3.0, 10.0),
+    "slow_pages": (0.20, -8.0, 7.0, 21.0),
+    "delivery_delay": (0.25, -9.0, 7.0, 28.0),
+    "release": (0.20, 0.8, 0.0, 0.0),
 }
 
 

@@ -1,0 +1,144 @@
+"""Refusals, merging, checks and the evidence grade."""
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from waage.ix.checks import clark_west, grade_words, run_checks
+from waage.ix.guards import LinkRefusal, admit, merge_units, questionnaire_break, response_break, response_rate
+from waage.ix.link import link
+from waage.ix.robustness import robustness_value
+from waage.ix.sentences import CHECKS, GRADES
+from waage.ix.simulation import simulate_panel
+
+matplotlib.use("Agg")
+
+
+def outcome(**arguments):
+    """Block length that is admitted, or 0 for a refusal, of 20 panels."""
+    found = []
+    for seed in range(20):
+        try:
+            found.append(admit(simulate_panel(seed, **arguments)[0]).block_weeks)
+        except LinkRefusal:
+            found.append(0)
+    return np.array(found)
+
+
+def test_thin_samples_are_merged_and_thinner_ones_refused():
+    assert (outcome(answers=20) == 0).mean() >= 0.9
+    thin = outcome(answers=60)
+    assert (thin > 0).all() and (thin > 1).any()
+    assert (outcome(answers=150) == 1).mean() >= 0.9
+
+
+def test_a_refusal_says_why_what_would_cure_it_and_what_could_have_been_seen():
+    with pytest.raises(LinkRefusal, match=r"reliability 0\.\d\d .* times as many answers .* smallest effect") as caught:
+        admit(simulate_panel(1, answers=20)[0])
+    assert list(caught.value.tried["block_weeks"]) == [1, 2, 4] and 0.003 < caught.value.smallest_effect < 0.02
+    with pytest.raises(LinkRefusal, match=r"7 units, fewer than the 8 .* Measure at least 8"):
+        admit(simulate_panel(1, units=7)[0])
+    panel = simulate_panel(1)[0]
+    with pytest.raises(LinkRefusal, match="fewer than 20"):
+        admit(panel.between(0, 15))
+    with pytest.raises(LinkRefusal, match="1 units"):
+        admit(panel.select([0]))
+    with pytest.raises(LinkRefusal, match="0 periods with all lags") as caught:
+        admit(panel.between(0, 1))
+    assert caught.value.german.startswith("die Verknüpfung wird abgelehnt: Wochen: 0 Zeiträume")
+
+
+def test_breaks_of_response_rate_and_questionnaire_refuse():
+    day = pd.date_range("2023-01-02", periods=364, freq="D")
+    drift = pd.DataFrame({"day": day, "invited": 1000, "completed": np.linspace(120, 80, 364).astype(int)})
+    assert response_break(drift) is None and len(response_rate(drift)) == 52
+    jump = drift.assign(completed=np.where(np.arange(364) < 200, 120, 60))
+    assert "breaks in the week of 2023-07-" in response_break(jump)
+    panel = simulate_panel(1)[0]
+    with pytest.raises(LinkRefusal, match="Start the window after the break"):
+        admit(panel, invitations=jump)
+    weeks = pd.date_range("2023-01-02", periods=20, freq="7D")
+    same = pd.concat([pd.DataFrame({"item": item, "week": weeks, "n": 50}) for item in ("find", "ease")])
+    assert questionnaire_break(same) is None
+    changed = same.assign(n=np.where((same["item"] == "ease") & (same["week"] < weeks[8]), 0, 50))
+    assert "ease begins in the week of 2023-02-27" in questionnaire_break(changed)
+
+
+def test_larger_units_carry_what_small_ones_do_not():
+    panel, _ = simulate_panel(3, units=24, answers=40)
+    groups = {unit: f"group_{g // 2}" for g, unit in enumerate(panel.units)}
+    merged = merge_units(panel, groups)
+    assert len(merged.units) == 12 and np.nansum(merged.demand) == pytest.approx(np.nansum(panel.demand))
+    assert np.nanmean(merged.variance) < 0.7 * np.nanmean(panel.variance)
+    assert admit(merged).link.units == 12
+
+
+def test_robustness_value_reproduces_the_published_one():
+    # Cinelli and Hazlett (2020), section 5: the Darfur study, t = 4.184 at 783 degrees of freedom.
+    assert robustness_value(4.184, 783) == pytest.approx(0.1388, abs=5e-5)
+    assert robustness_value(4.184, 783, significance=0.05) == pytest.approx(0.0763, abs=1e-4)
+
+
+def test_clark_west_sees_a_better_forecast():
+    rng = np.random.default_rng(0)
+    x, e = rng.normal(size=(10, 80)), rng.normal(size=(10, 80))
+    z, p = clark_west(0.5 * x + e, np.zeros_like(x), 0.5 * x)
+    assert z > 5 and p < 1e-6
+    assert clark_west(e, np.zeros_like(x), 0.1 * x)[1] > 0.01
+
+
+@pytest.fixture(scope="module")
+def clean():
+    pytest.importorskip("linearmodels")
+    panel, _ = simulate_panel(2, weeks=156, incidents=2)
+    rng = np.random.default_rng(0)
+    panel = replace(panel, negative=rng.normal(size=panel.score.shape))
+    fitted = link(panel)
+    groups = {"half": {unit: "a" if g < 12 else "b" for g, unit in enumerate(panel.units)}}
+    return panel, fitted, run_checks(panel, fitted, groups=groups)
+
+
+def test_every_check_has_verdict_and_sentence_in_both_languages(clean):
+    _, _, checks = clean
+    table = checks.table
+    assert set(table["check"]) == set(CHECKS) - {"scope_apart"}
+    assert set(table["verdict"]) <= {"passed", "failed", "open", "note"}
+    assert table[["sentence", "sentence_de"]].notna().all(axis=None)
+    assert not table["sentence"].str.contains("[{}]").any()
+    assert list(checks.summary) == ["check", "statistic", "verdict", "sentence"]
+    assert len(checks.first_page(5)) == 5
+    assert set(checks.sweeps["sweep"]) == {"lags", "controls", "units"} and len(checks.splits) == 2
+    assert checks.table.set_index("check").loc["scope", "sentence"].startswith("Scope: between units")
+
+
+def test_all_passed_needs_incidents_that_would_have_noticed(clean):
+    panel, fitted, checks = clean
+    assert checks.grade == "C" and checks.headline == "eiv"
+    assert checks.words("de") == "Panel, alle Prüfungen bestanden"
+    assert set(checks.estimates["method"]) == {"eiv", "oriv", "incident_iv", "fe", "pooled", "shop_series"}
+    grades = checks.estimates.drop_duplicates("method").set_index("method")["grade"]
+    assert grades["incident_iv"] == "B" and grades["pooled"] == "E"
+    alone = run_checks(replace(panel, exposure=None), fitted, shop=False)
+    assert alone.grade == "D" and alone.table.set_index("check").loc["incidents", "verdict"] == "open"
+    assert [grade_words(letter) for letter in GRADES][:2] == ["experiment", "incident evidence"]
+
+
+@pytest.mark.slow
+def test_reverse_causality_is_not_graded_as_passed():
+    pytest.importorskip("linearmodels")
+    grades = []
+    for seed in range(6):
+        panel, _ = simulate_panel(seed, weeks=156, incidents=2, same_week=-10.0)
+        checks = run_checks(panel, link(panel), shop=False)
+        grades.append((checks.grade, checks.headline))
+    assert sum(grade == "C" for grade, _ in grades) == 0
+    assert sum(headline == "incident_iv" for _, headline in grades) >= 5
+
+
+def test_pictures_of_checks(clean):
+    _, _, checks = clean
+    assert checks.plot_board(language="de").get_title().startswith("Was dafür spricht")
+    assert len(checks.plot_estimates().get_yticklabels()) == 6

@@ -13,15 +13,14 @@ from waage.ix.rivals import shop_series
 
 from .demo_panel import demo_panel, demo_truth, true_ix
 
-#: Two thirds of the demo's weeks and half of its units; all of it over 20 seeds: `benchmarks/ix_demo`.
-SIZE = {"units": 12, "weeks": 104}
-
 
 @pytest.mark.slow
 def test_true_effects_lie_in_their_intervals():
     inside = {outcome: 0 for outcome in OUTCOMES}
-    for seed in range(31, 35):
-        settings = Settings(seed=seed, **SIZE)
+    # Four seeds of the demo's own size; 20 of them: `benchmarks/ix_demo`. Half of its units and two thirds of its weeks
+    # hold the truth of visits in 12 of 16 seeds only: the window misses a fifth of it, and there is less else to say.
+    for seed in range(101, 105):
+        settings = Settings(seed=seed)
         found, truth = link(demo_panel(settings)), demo_truth(settings)["long_run"]
         for outcome in OUTCOMES:
             low, high = found.interval(outcome)

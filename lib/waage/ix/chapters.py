@@ -18,13 +18,13 @@ from waage.ix.validity import validity
 _CHAPTERS = {
     "score": (
         "The experience of every unit",
-        "Answers as 0-100, half perception and half reaching one's goal; respondents weighted week by week to the "
-        "fixed mix of visitors. Lines are smoothed for the eye, with their 95% interval; what is computed uses the raw "
-        "weeks. Red: incidents of the unit, or of all.",
+        "Answers as 0-100, perception and reaching one's goal by their weights (*perception*); respondents weighted "
+        "week by week to the fixed mix of visitors. Lines are smoothed for the eye, with their 95% interval; what is "
+        "computed uses the raw weeks. Red: incidents of the unit, or of all.",
         "Das Erlebnis jeder Einheit",
-        "Antworten als 0-100, zur Hälfte Wahrnehmung und zur Hälfte Zielerreichung; Antwortende Woche für Woche auf "
-        "die feste Besuchermischung gewichtet. Linien sind fürs Auge geglättet, mit 95-%-Intervall; gerechnet wird mit "
-        "den rohen Wochen. Rot: Störungen der Einheit, oder aller.",
+        "Antworten als 0-100, Wahrnehmung und Zielerreichung nach ihren Gewichten (*perception*); Antwortende Woche "
+        "für Woche auf die feste Besuchermischung gewichtet. Linien sind fürs Auge geglättet, mit 95-%-Intervall; "
+        "gerechnet wird mit den rohen Wochen. Rot: Störungen der Einheit, oder aller.",
     ),
     "units": (
         "Where each unit stands",
@@ -400,9 +400,11 @@ def questionnaire_tables(own: Measurement, language: str = "en") -> list[pd.Data
     yearly = validity(own.people, book)
     if len(yearly):
         yearly["year"] = yearly["year"].astype(str)
-        yearly["better"] = [_WORDS[f"{name}_factors"][language == "de"] for name in yearly["better"]]
+        if "better" in yearly:
+            yearly["better"] = [_WORDS[f"{name}_factors"][language == "de"] for name in yearly["better"]]
         yearly = yearly.rename(columns={"n": "respondents"})
-    return [_table(items, language, missing="share", contribution="share", box="share"), _table(yearly, language)]
+    shown = _table(items, language, missing="share", contribution="share", box="share")
+    return [shown, _table(yearly, language)] if len(yearly) else [shown]
 
 
 def response_rates(own: Measurement) -> pd.DataFrame | None:

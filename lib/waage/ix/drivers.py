@@ -156,6 +156,8 @@ def goal_drivers(own: Measurement, *, most: int = 20_000, resamples: int = 200, 
     resamples, seed : int
     """
     people, book = own.people, codebook(own.items)
+    if "goal" not in set(book["construct"]):
+        raise Refusal("nobody was asked whether they reached their goal: what it hangs on cannot be told")
     recent = people[pd.to_datetime(people["week"]) > pd.to_datetime(people["week"]).max() - pd.Timedelta(weeks=52)]
     items = list(book.loc[book["construct"] == "perception", "item"])
     recent = recent.dropna(subset=items)

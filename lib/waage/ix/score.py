@@ -95,7 +95,7 @@ class Scores:
         return plot_score(self.display(), unit, ax, incidents=incidents, language=language)
 
 
-def codebook(items: pd.DataFrame) -> pd.DataFrame:
+def codebook(items: pd.DataFrame, weights: IxWeights | None = None) -> pd.DataFrame:
     """Return the checked scale items of the score.
 
     Parameters
@@ -103,6 +103,8 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
     items : DataFrame
         Items of the instrument: item, kind, construct (perception or goal), scale_min, scale_max, best (min or max),
         missing_codes. Items of other kinds (trait, comment) are left out.
+    weights : IxWeights, optional
+        A construct that has weight needs an item.
 
     Raises
     ------
@@ -125,7 +127,12 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
         low, high = pd.to_numeric(row.scale_min), pd.to_numeric(row.scale_max)
         if row.kind == "scale" and not (pd.notna(low) and pd.notna(high) and low < high):
             faults.append(f"{row.item} has no scale: scale_min {row.scale_min}, scale_max {row.scale_max}")
-    faults += [f"no item measures {c}" for c in CONSTRUCTS if c not in set(scale["construct"])]
+    needed = [c for c in CONSTRUCTS if weights is not None and getattr(weights, c) > 0]
+    faults += [
+        f"no item measures {c}; give the other construct all the weight (parameter perception, 0 or 1), or ask for it"
+        for c in needed
+        if c not in set(scale["construct"])
+    ]
     if faults:
         raise WaageError(f"items of the IX: {'; '.join(faults)}")
     scale["scale_min"] = pd.to_numeric(scale["scale_min"]).fillna(0.0)
@@ -245,7 +252,8 @@ def score(
     Sampling variance of a raked mean: sum over visitors of (sum of w e)^2 / (sum w)^2 with the residuals e of the score
     on the traits (Deville and Sarndal 1992, Calibration estimators in survey sampling, JASA 87, section 3).
     """
-    book, weights = codebook(items), weights or IxWeights()
+    weights = weights or IxWeights()
+    book = codebook(items, weights)
     lost = [c for c in ["unit", "week", *book["item"]] if c not in people]
     if lost:
         raise WaageError(f"score: people.{lost[0]} is missing{did_you_mean(lost[0], people.columns)}")
@@ -299,7 +307,8 @@ def respondent_scores(
     people: pd.DataFrame, items: pd.DataFrame, weights: IxWeights | None = None, min_answered: float = 0.5
 ) -> pd.DataFrame:
     """Return each respondent's ix, perception and goal (0-100), NaN where too little was answered."""
-    book, weights = codebook(items), weights or IxWeights()
+    weights = weights or IxWeights()
+    book = codebook(items, weights)
     values = people[list(book["item"])].to_numpy(dtype=float, na_value=np.nan)
     share, enough = _shares(np.isfinite(values), book, weights, min_answered)
     parts = np.nan_to_num(values) * share
@@ -318,7 +327,7 @@ def _shares(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weight of each answer in its respondent's ix, and who answered enough."""
     share, enough = np.zeros(answered.shape), np.ones(len(answered), dtype=bool)
-    for construct in CONSTRUCTS:
+    for construct in (c for c in CONSTRUCTS if getattr(weights, c) > 0):
         of = (book["construct"] == construct).to_numpy()
         count = answered[:, of].sum(axis=1)
         share[:, of] = getattr(weights, construct) * answered[:, of] / np.maximum(count, 1)[:, None]

@@ -21,7 +21,8 @@ def validity(people: pd.DataFrame, items: pd.DataFrame, *, year: pd.Series | Non
     -------
     DataFrame
         year, n; alpha and omega of each construct; cfi and rmsea of one factor and of two (by construct, correlated);
-        factor_correlation; better ("two" where two fit significantly better, chi2 with 1 df).
+        factor_correlation; better ("two" where two fit significantly better, chi2 with 1 df). Factors are compared
+        only where there are two constructs and at least four items; a single item has no row.
 
     References
     ----------
@@ -31,7 +32,7 @@ def validity(people: pd.DataFrame, items: pd.DataFrame, *, year: pd.Series | Non
     year = pd.to_datetime(people["week"]).dt.year if year is None else year
     names, construct = list(items["item"]), items["construct"].to_numpy()
     rows = []
-    for of, part in people[names].groupby(year.to_numpy()):
+    for of, part in people[names].groupby(year.to_numpy()) if len(names) > 1 else ():
         data = part.dropna().to_numpy(dtype=float)
         if len(data) < 100:
             continue
@@ -45,7 +46,10 @@ def validity(people: pd.DataFrame, items: pd.DataFrame, *, year: pd.Series | Non
             if k > 2:
                 loading, _, _ = _factors(correlation[np.ix_(own, own)], np.zeros(k, dtype=int))
                 row[f"omega_{c}"] = loading.sum() ** 2 / (loading.sum() ** 2 + (1 - loading**2).sum())
+        rows.append(row)
         codes = pd.factorize(construct)[0]
+        if len(names) < 4 or codes.max() == 0:
+            continue
         chi2 = {}
         p = len(names)
         baseline = -np.linalg.slogdet(correlation)[1] * (len(data) - 1)
@@ -59,7 +63,6 @@ def validity(people: pd.DataFrame, items: pd.DataFrame, *, year: pd.Series | Non
             row[f"cfi_{label}"] = 1 - max(chi2[label] - df, 0) / max(baseline - null_df, chi2[label] - df, 1e-12)
             row["factor_correlation"] = phi
         row["better"] = "two" if chi2["one"] - chi2["two"] > 3.84 else "one"
-        rows.append(row)
     return pd.DataFrame(rows)
 
 

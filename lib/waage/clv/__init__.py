@@ -1,18 +1,20 @@
 """Customer lifetime value: how often customers will buy, for how much, and how far that can be trusted."""
 
 from waage.clv.backtest import (
+    as_used,
     backtest,
     backtest_revenue,
+    earlier_customers,
     error_of,
     holdout_by_group,
+    look_back,
     normalised_gini,
-    origins,
     predictive_check,
     rolling_backtest,
     top_share,
 )
 from waage.clv.baselines import baselines
-from waage.clv.calendar import Calendar, fit_calendar, purchases_by_day
+from waage.clv.calendar import Calendar, calendars_from, fit_calendar, purchases_by_day
 from waage.clv.cautions import cautions, within_chance
 from waage.clv.chapters import (
     backtest_table,
@@ -20,6 +22,7 @@ from waage.clv.chapters import (
     choice_table,
     group_table,
     list_summary,
+    looks_back,
     model_table,
     readable,
     spend_table,
@@ -62,11 +65,13 @@ __all__ = [
     "SpendModel",
     "Terms",
     "alive_path",
+    "as_used",
     "backtest",
     "backtest_revenue",
     "backtest_table",
     "baselines",
     "budget_table",
+    "calendars_from",
     "cautions",
     "chapter",
     "check_orders",
@@ -75,6 +80,7 @@ __all__ = [
     "churn_list",
     "cumulative_orders",
     "customer_value",
+    "earlier_customers",
     "error_of",
     "first_purchases",
     "fit_calendar",
@@ -89,6 +95,8 @@ __all__ = [
     "holdout_by_group",
     "in_groups",
     "list_summary",
+    "look_back",
+    "looks_back",
     "memberships",
     "model_table",
     "newcomer_list",
@@ -96,7 +104,6 @@ __all__ = [
     "newcomer_value",
     "normalised_gini",
     "order_total",
-    "origins",
     "outlook",
     "past_error",
     "pick_model",

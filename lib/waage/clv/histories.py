@@ -1,8 +1,9 @@
 """What a purchase history is: checks, unique histories with counts, and the one declared approximation."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -123,14 +124,42 @@ def histories_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -
     Returns
     -------
     callable
-        From a cut and the end of its window to a DataFrame as `waage.history.purchase_histories` makes it, by person.
+        From a cut and the end of its window to a DataFrame by person: as `waage.history.purchase_histories` makes it,
+        the window as known on its end, and `last_window`, see there.
     """
 
     def at(cut: date, end: date) -> pd.DataFrame:
-        known = known_on(orders, returns, cut, time_zone)
-        return purchase_histories(orders, cut, end, known).order_by("person_id").execute()
+        known, later = (known_on(orders, returns, day, time_zone) for day in (cut, end))
+        table = purchase_histories(later, cut, end, known)
+        recent = last_window(known, cut, (end - cut).days)
+        return table.left_join(recent, "person_id").drop("person_id_right").order_by("person_id").execute()
 
     return at
+
+
+def last_window(known: ir.Table, cut: date, days: int) -> ir.Table:
+    """Count what customers bought again in the last `days` up to the cut, as a lazy expression.
+
+    Parameters
+    ----------
+    known : ibis table
+        The orders as known on the cut.
+    cut : date
+    days : int
+        Length of the window. Where the data begin inside it, counts are scaled up to it.
+
+    Returns
+    -------
+    ibis table
+        person_id, last_window: purchase days in the window without a customer's first one ever, of everybody known:
+        who was won inside the window counts, too.
+    """
+    seen = known.filter(known.person_id.notnull() & known.counts & (known.day <= cut))
+    start = cut - timedelta(days=days)
+    table = seen.group_by("person_id").agg(first=seen.day.min(), bought=seen.day.nunique(where=seen.day > start))
+    observed = ibis.least(ibis.literal(cut).delta(seen.day.min().as_scalar(), unit="day") + 1, days)
+    again = table.bought - ibis.ifelse(table["first"] > start, 1, 0)
+    return table.select("person_id", last_window=again * (days / observed))
 
 
 def return_rates(orders: ir.Table, as_of: date, weight: float = 5.0) -> ir.Table:

@@ -11,7 +11,7 @@ from waage.clv.drawing import draw_purchases
 from waage.clv.fitting import covariance_frame, draw_log_normal, maximise, summary_frame
 from waage.clv.histories import KEYS, unique_histories
 from waage.clv.likelihood import PARAMETERS, alive_probability, log_likelihood
-from waage.clv.prediction import discounted_if_alive, median_wait, order_if_alive, orders_if_alive
+from waage.clv.prediction import count_if_alive, discounted_if_alive, median_wait, order_if_alive, orders_if_alive
 from waage.errors import Refusal, WaageError, did_you_mean
 
 MODELS = ("mbg", "pareto", "bg")
@@ -209,6 +209,13 @@ class PurchaseModel:
         x, recency, T = self._history(frequency, recency, T)
         alive = alive_probability(self.model, self._vector, x, recency, T)
         return alive * order_if_alive(self.model, self._vector, x, T, self._horizon(days, x))
+
+    def p_count(self, count, days, frequency, recency, T) -> np.ndarray:
+        """Probability of exactly `count` purchase days (shape (n,)) in the next `days`, shape (n,)."""
+        x, recency, T = self._history(frequency, recency, T)
+        alive = alive_probability(self.model, self._vector, x, recency, T)
+        coming = count_if_alive(self.model, self._vector, x, T, self._horizon(days, x), count)
+        return alive * coming + np.where(np.asarray(count) == 0, 1 - alive, 0.0)
 
     def days_to_order(self, frequency, recency, T) -> np.ndarray:
         """Median days to the next purchase day, shape (n,); inf where none is as likely, or within ten years."""

@@ -131,10 +131,10 @@ _LOOK = (
     "Derselbe Blick von einem früheren Tag aus, über {days} Tage. Wie weit die Summe dabei daneben lag, weitet die "
     "Intervalle der Summen und verschiebt die Prognose der kommenden Wochen.",
 )
-_DECIMALS = {"spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
+_DECIMALS = {"total": 0, "forecast": 0, "spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
 _KINDS = {
     "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
-    "count": ("customers", "active", "orders", "orders_new", "total", "forecast", "actual_total", "frequency_from"),
+    "count": ("customers", "active", "orders", "orders_new", "actual_total", "frequency_from"),
     "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80"),
     "label": ("model",),
 }

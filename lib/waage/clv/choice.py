@@ -106,8 +106,9 @@ def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.Da
         Best first: model, log_score, gini, rmse, bias_pct (means over windows), loglik, aic, bic (of models without a
         calendar: on the clock of the season the likelihood has another unit), chosen, reason. The order is by
         log_score; models that are no more than one standard error of the paired differences behind the best count as
-        equal (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3) and go by AIC. A BG/NBD is
-        chosen only where it is the only one: it takes every one-time buyer for alive.
+        equal (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3) and go by AIC, those with a
+        calendar by that of the same model without; between these two the log_score decides. A BG/NBD is chosen only
+        where it is the only one: it takes every one-time buyer for alive.
     """
     if not models:
         raise WaageError("models: none given; fit at least one")
@@ -129,7 +130,8 @@ def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.Da
     squares = (((gaps["high"] - gaps["low"]) / (2 * 1.96)) ** 2).groupby("model")
     error = table["model"].map(np.sqrt(squares.sum()) / squares.size())
     table["_close"] = (behind - behind[~blind].min() <= error) & ~blind
-    table["_aic"] = table["aic"].fillna(np.inf)
+    plain = table.set_index("model")["aic"]
+    table["_aic"] = table["model"].str.removesuffix("_calendar").map(plain).fillna(np.inf)
     table["_blind"] = blind
     table = table.sort_values(
         ["_blind", "_close", "_aic", "log_score"], ascending=[True, False, True, False], ignore_index=True

@@ -24,7 +24,7 @@ from waage.clv import (
     top_share,
 )
 from waage.clv.backtest import as_used, backtest_revenue, earlier_customers, error_of, look_back, rolling_backtest
-from waage.clv.choice import choose_model, verdict
+from waage.clv.choice import choose_model, fit_money, verdict
 from waage.errors import Refusal, WaageError
 
 from .customers import CUT, cdnow_at
@@ -468,3 +468,18 @@ def test_revenue_of_the_holdout(sample, bg, spend, reference):
     # Frequency and spend depend on each other in CDNOW; by class the total is as good, and the ranking too.
     assert model.classes and found["revenue_bias_pct"] == pytest.approx(plain["revenue_bias_pct"], abs=1.0)
     assert found["revenue_gini"] > plain["revenue_gini"] - 0.005
+
+
+def test_values_without_a_mean_fall_back_on_all_customers_or_are_refused(sample, monkeypatch):
+    assert fit_money(sample, CUT.date()).classes, "frequency and value depend on each other: by class"
+    without = type("NoMean", (), {"problem": "q = 0.900 is not above 1", "classes": (1, 2)})()
+    monkeypatch.setattr(
+        "waage.clv.choice.fit_spend", lambda frame, **plain: fit_spend(frame, **plain) if plain else without
+    )
+    assert not fit_money(sample, CUT.date()).classes
+    monkeypatch.undo()
+    rng = np.random.default_rng(4)
+    x = rng.integers(1, 6, 4000)
+    wild = pd.DataFrame({"frequency": x, "monetary": rng.gamma(3.0 * x) / rng.gamma(0.7, 1 / 20, 4000) / x})
+    with pytest.raises(Refusal, match=r"values of orders up to 1997-09-30: q = 0\.\d+ is not above 1"):
+        fit_money(wild, CUT.date())

@@ -27,8 +27,8 @@ from waage.clv.chapters import (
     readable,
     spend_table,
 )
-from waage.clv.choice import choose_model, fit_models, pick_model, summaries, verdict
-from waage.clv.histories import check_orders, histories_from, return_rates, unique_histories, whole_weeks
+from waage.clv.choice import choose_model, fit_models, fit_money, pick_model, summaries, verdict
+from waage.clv.histories import histories_from, return_rates, unique_histories
 from waage.clv.newcomers import first_purchases, newcomer_value
 from waage.clv.plots import (
     plot_calibration,
@@ -74,7 +74,6 @@ __all__ = [
     "calendars_from",
     "cautions",
     "chapter",
-    "check_orders",
     "choice_table",
     "choose_model",
     "churn_list",
@@ -85,6 +84,7 @@ __all__ = [
     "first_purchases",
     "fit_calendar",
     "fit_models",
+    "fit_money",
     "fit_purchases",
     "fit_sentence",
     "fit_spend",
@@ -133,7 +133,6 @@ __all__ = [
     "value_table",
     "value_totals",
     "verdict",
-    "whole_weeks",
     "window_sentence",
     "within_chance",
 ]

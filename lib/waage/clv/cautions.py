@@ -1,5 +1,6 @@
 """What a reader must know before trusting a forecast of customer value, as sentences computed from the results."""
 
+import numpy as np
 import pandas as pd
 
 from waage.clv.purchases import PurchaseModel
@@ -41,12 +42,6 @@ _TEXTS = {
         "are therefore estimated by class of frequency.",
         "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); Bestellwerte werden daher "
         "je Klasse der Häufigkeit geschätzt.",
-    ),
-    "no_mean": (
-        "The spend model has no mean (q = {q} is not above 1): values of customers without repeat purchases cannot "
-        "be given.",
-        "Das Modell der Bestellwerte hat keinen Mittelwert (q = {q} liegt nicht über 1): Für Kunden ohne Wiederkauf "
-        "gibt es keinen Wert.",
     ),
     "negative": (
         "{n} customers' repeat purchases net to less than nothing; they count as worth nothing.",
@@ -91,8 +86,9 @@ def cautions(
     side = ("en", "de").index(language)
     tested = backtest[backtest["model"] == model.name].set_index("metric")
     found = []
-    if not within_chance(backtest, model.name):
-        bias = tested.loc["bias_pct", "value"]
+    bias = tested.loc["bias_pct", "value"]
+    # Without a purchase in the test there is nothing to have missed a share of.
+    if np.isfinite(bias) and not within_chance(backtest, model.name):
         text = ("+" if bias > 0 else "") + number(bias, language)
         found.append(_TEXTS["missed"][side].format(days=holdout_days, bias=text))
     coverage = tested.loc["coverage_80", "value"]
@@ -110,8 +106,6 @@ def cautions(
         figures = {name: number(link[part], language, 2) for name, part in
                    (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
         found.append(_TEXTS[key][side].format(**figures))
-    if spend.problem:
-        found.append(_TEXTS["no_mean"][side].format(q=number(spend.params["q"], language, 2)))
     if spend.left_out and spend.left_out["negative"]:
         found.append(_TEXTS["negative"][side].format(n=number(spend.left_out["negative"], language)))
     if gross:

@@ -1,6 +1,7 @@
 """Which model to use, and which forecast for what: shown as a table, said in a sentence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -64,6 +65,31 @@ def fit_models(
     if not fitted:
         raise reason or WaageError("kinds: none given; fit at least one")
     return fitted
+
+
+def fit_money(customers: pd.DataFrame, day: date) -> SpendModel:
+    """Fit the value of a purchase day, by class of frequency where the two are related and that has a mean, else plain.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        As `fit_spend` takes them, as known on `day`.
+    day : date
+
+    Raises
+    ------
+    Refusal
+        When neither has a mean: then no forecast of money exists, of the test or of the years to come.
+    """
+    spend = fit_spend(customers)
+    if spend.problem and spend.classes:
+        spend = fit_spend(customers, by_frequency=False)
+    if spend.problem:
+        raise Refusal(
+            f"values of orders up to {day}: {spend.problem}; a few customers spend so much more than all others that "
+            "no forecast of money holds: leave them out, or learn on a longer history (a lower holdout_weeks)"
+        )
+    return spend
 
 
 def summaries(

@@ -1,4 +1,4 @@
-"""What a purchase history is: checks, unique histories with counts, and the one declared approximation."""
+"""What a purchase history is: checks, unique histories with counts, and what was known on a day."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -32,23 +32,6 @@ def unique_histories(histories: pd.DataFrame) -> pd.DataFrame:
     return unique[unique["n"] > 0].reset_index(drop=True)
 
 
-def whole_weeks(histories: pd.DataFrame) -> pd.DataFrame:
-    """Truncate recency and T to whole weeks, still counted in days: fewer unique histories, another model.
-
-    A declared approximation: on a million customers it leaves a seventh of the unique histories, and moved r by
-    2 % and alpha by 8 %. `time_unit="weeks"` is exact and does not need it.
-
-    Returns
-    -------
-    DataFrame
-        As `unique_histories`. Purchase days stay as many as they were, so recency is at least that.
-    """
-    unique = unique_histories(histories)
-    unique["recency"] = np.maximum(unique["recency"] // 7 * 7, unique["frequency"])
-    unique["T"] = np.maximum(unique["T"] // 7 * 7, unique["recency"])
-    return unique_histories(unique)
-
-
 def check_histories(histories: pd.DataFrame) -> None:
     """Refuse histories that no sequence of purchase days can have, naming all faults."""
     missing = [name for name in KEYS if name not in histories]
@@ -77,40 +60,6 @@ def check_histories(histories: pd.DataFrame) -> None:
             faults.append("T is 0 for everybody, nothing was observed; take a longer window")
     if faults:
         raise WaageError("histories: " + "; ".join(faults))
-
-
-def check_orders(orders: ir.Table, as_of: date) -> None:
-    """Refuse orders that no value can be computed from: later than `as_of`, of several currencies, without a day.
-
-    `waage.history.purchase_histories` filters later orders away, as a look from an earlier day must; call this
-    where there should be none.
-
-    Raises
-    ------
-    WaageError
-        Naming all faults.
-    """
-    counts = {"late": (orders.day > as_of).sum(), "undated": orders.day.isnull().sum(), "last": orders.day.max()}
-    counts["unpriced"] = orders.net_revenue.isnull().sum()
-    if "currency" in orders.columns:
-        counts |= {"currencies": orders.currency.nunique(), "one": orders.currency.min(), "two": orders.currency.max()}
-    found = orders.aggregate(**counts).to_pyarrow().to_pylist()[0]
-    faults = []
-    if found["late"]:
-        faults.append(
-            f"{found['late']} rows lie after as_of {as_of}, the last on {found['last']}; filter them or move as_of"
-        )
-    if found["undated"]:
-        faults.append(f"{found['undated']} rows have no day")
-    if found["unpriced"]:
-        faults.append(f"net_revenue is missing in {found['unpriced']} rows")
-    if found.get("currencies", 1) > 1:
-        faults.append(
-            f"{found['currencies']} currencies are mixed ({found['one']}, {found['two']}, ...); convert them in "
-            "sources/orders.sql"
-        )
-    if faults:
-        raise WaageError("orders: " + "; ".join(faults))
 
 
 def histories_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -> Callable[[date, date], pd.DataFrame]:

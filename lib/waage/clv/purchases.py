@@ -280,26 +280,6 @@ class PurchaseModel:
             row[buyers] = counts
         return orders
 
-    def draw_order_days(
-        self, days, frequency, recency, T, *, params, rng: np.random.Generator, alive=None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw once when customers buy in the next `days`, given one parameter vector of the time unit.
-
-        Returns
-        -------
-        buyers : ndarray of int
-            Positions of the customers who buy, ascending.
-        counts : ndarray of int
-            Their purchase days.
-        when : ndarray of float
-            Days from now of each purchase, those of a buyer side by side; length counts.sum().
-        """
-        x, recency, T = self._history(frequency, recency, T)
-        horizon = float(self._horizon(days, np.zeros(())))
-        vector = np.asarray(params, dtype=float)
-        buyers, counts, when = draw_purchases(self.model, vector, horizon, x, recency, T, rng, alive)
-        return buyers, counts, self._days(when)
-
     def plot_alive(self, ax=None, **options):
         """Draw P(alive) over frequency and recency; see `waage.clv.plots.plot_history_map`."""
         from waage.clv.plots import plot_history_map

@@ -17,6 +17,7 @@ from waage.clv import (
     histories_from,
     holdout_by_group,
     looks_back,
+    missed,
     normalised_gini,
     plot_calibration,
     plot_value_concentration,
@@ -453,6 +454,20 @@ def test_the_verdict_is_one_sentence(result, sample):
     assert verdict(plain).startswith("To rank customers use Same rate again (Gini 0.800)")
     with pytest.raises(Refusal, match="nobody bought"):
         verdict(backtest(sample, sample.assign(x_holdout=0), [], holdout_days=273, seed=1))
+
+
+def test_what_is_not_defined_is_neither_a_headline_nor_a_column(sample, result, bg, spend):
+    money = sample.assign(holdout_revenue=cdnow_at.dollars.reindex(sample["person_id"]).fillna(0).to_numpy())
+    revenue = backtest_revenue(money, bg, spend, holdout_days=273)
+    found = missed(result, revenue, "bg")
+    assert found["backtest_bias"] == pytest.approx((-0.1215, -0.225, -0.0125), abs=0.02)
+    assert len(found["backtest_revenue_bias"]) == 1
+    nothing = sample.assign(x_holdout=0)
+    silent = backtest(nothing, nothing, [bg], holdout_days=273, seed=1, draws=20)
+    no_money = backtest_revenue(money.assign(holdout_revenue=0.0), bg, spend, holdout_days=273)
+    assert missed(silent, no_money, "bg") == {}
+    shown = readable(backtest_table(silent))
+    assert not [name for name in shown if "bias" in name.lower() or "rror of" in name]
 
 
 def test_revenue_of_the_holdout(sample, bg, spend, reference):

@@ -309,6 +309,27 @@ def backtest_revenue(
     return frame.set_axis(COLUMNS, axis=1)
 
 
+def missed(tested: pd.DataFrame, revenue: pd.DataFrame, model: str) -> dict[str, tuple[float, ...]]:
+    """Return the errors of one model's totals as shares, those there are.
+
+    Parameters
+    ----------
+    tested, revenue : DataFrame
+        As `backtest` and `backtest_revenue` return them.
+    model : str
+
+    Returns
+    -------
+    dict
+        backtest_bias: error, low, high (95 %, chance and parameters); backtest_revenue_bias: error. Without purchases
+        in the test there is none.
+    """
+    bias = tested[(tested["model"] == model) & (tested["metric"] == "bias_pct")].iloc[0]
+    money = revenue.set_index("metric").loc["revenue_bias_pct", "value"]
+    found = {"backtest_bias": tuple(bias[["value", "low", "high"]] / 100), "backtest_revenue_bias": (money / 100,)}
+    return {name: figures for name, figures in found.items() if np.isfinite(figures[0])}
+
+
 def holdout_by_group(
     histories: pd.DataFrame,
     holdout: pd.DataFrame | pd.Series,

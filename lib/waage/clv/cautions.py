@@ -15,6 +15,10 @@ _TEXTS = {
         "Im Test lag die Prognose der Kauftage in {days} Tagen um {bias} % daneben, mehr als der Zufall erklärt: Die "
         "Historie hat Trends oder Saisons, die das Modell nicht kennt.",
     ),
+    "silent": (
+        "Nobody bought in the {days} days of the test: it cannot tell how good the forecasts are.",
+        "In den {days} Tagen des Tests hat niemand gekauft: Wie gut die Prognosen sind, kann er nicht sagen.",
+    ),
     "narrow": (
         "Intervals of single customers are too narrow: 80% intervals held {coverage}.",
         "Die Intervalle einzelner Kunden sind zu eng: 80-%-Intervalle trafen {coverage}.",
@@ -87,8 +91,9 @@ def cautions(
     tested = backtest[backtest["model"] == model.name].set_index("metric")
     found = []
     bias = tested.loc["bias_pct", "value"]
-    # Without a purchase in the test there is nothing to have missed a share of.
-    if np.isfinite(bias) and not within_chance(backtest, model.name):
+    if not np.isfinite(bias):
+        found.append(_TEXTS["silent"][side].format(days=holdout_days))
+    elif not within_chance(backtest, model.name):
         text = ("+" if bias > 0 else "") + number(bias, language)
         found.append(_TEXTS["missed"][side].format(days=holdout_days, bias=text))
     coverage = tested.loc["coverage_80", "value"]

@@ -214,7 +214,9 @@ def readable(frame: pd.DataFrame, language: str = "en", currency: str = "EUR") -
     Columns without any figure are left out.
     """
     empty = [name for name in frame if frame[name].isna().all() and name not in ("customers", "clv", "value")]
-    frame = frame.drop(columns=[name for name in empty if not name.endswith(("_low", "_high"))])
+    empty = [name for name in empty if not name.endswith(("_low", "_high"))]
+    ends = [f"{name}_{side}" for name in empty for side in ("low", "high")]
+    frame = frame.drop(columns=[*empty, *(name for name in ends if name in frame)])
     frame = _rounded(frame, language, currency)
     if "group" in frame:
         frame["group"] = [style.title(group, language) for group in frame["group"]]

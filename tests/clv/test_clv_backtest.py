@@ -11,6 +11,7 @@ from waage.clv import (
     backtest,
     backtest_table,
     calendars_from,
+    coverage_table,
     fit_calendar,
     fit_purchases,
     fit_spend,
@@ -263,7 +264,8 @@ def test_where_no_season_was_known_the_model_without_one_counts(past, result):
     assert set(as_used(both)["window"]) == set(both["window"])
     assert not as_used(both).duplicated(["window", "model", "metric"]).any()
     sentence, table = looks_back(past, "pareto_calendar", 56)
-    assert "from 3 earlier days, over 56 days each" in sentence.data
+    assert "from 3 earlier days, over 56 days each" in sentence.data and sentence.data.endswith("had no season.")
+    assert not looks_back(past, "pareto", 56)[0].data.endswith("had no season.")
     rows = past[(past["model"] == "pareto") & (past["metric"] == "bias_pct")].sort_values("window")
     assert table["Forecast made on"].tolist() == ["15 April 1997", "10 June 1997", "5 August 1997"]
     assert table["Came"].tolist() == ["512", "515", "425"]
@@ -454,6 +456,12 @@ def test_the_verdict_is_one_sentence(result, sample):
     assert verdict(plain).startswith("To rank customers use Same rate again (Gini 0.800)")
     with pytest.raises(Refusal, match="nobody bought"):
         verdict(backtest(sample, sample.assign(x_holdout=0), [], holdout_days=273, seed=1))
+
+
+def test_coverage_is_shown_of_models_alone(result):
+    table = coverage_table(result)
+    assert table["model"].tolist() == ["bg", "mbg", "pareto"]
+    assert readable(table, "de").columns.tolist()[1:3] == ["In 80-%-Mengen", "Diese enthalten"]
 
 
 def test_what_is_not_defined_is_neither_a_headline_nor_a_column(sample, result, bg, spend):

@@ -131,11 +131,15 @@ _LOOK = (
     "Derselbe Blick von einem früheren Tag aus, über {days} Tage. Wie weit die Summe dabei daneben lag, weitet die "
     "Intervalle der Summen und verschiebt die Prognose der kommenden Wochen.",
 )
+_UNKNOWN = (
+    " Where less than two years of history came before, the model had no season.",
+    " Wo weniger als zwei Jahre Historie vorausgingen, kannte das Modell keine Saison.",
+)
 _DECIMALS = {"total": 0, "forecast": 0, "spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
 _KINDS = {
     "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
     "count": ("customers", "active", "orders", "orders_new", "actual_total", "frequency_from"),
-    "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80"),
+    "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80", "coverage_95", "mass_95"),
     "label": ("model",),
 }
 #: Heads of columns; where a name means something else elsewhere, `style.LABELS` is not the place.
@@ -161,6 +165,8 @@ _HEADS = {
     "bias_pct": ("Error of the total (%)", "Fehler der Summe (%)"),
     "coverage_80": ("Inside 80% sets", "In 80-%-Mengen"),
     "mass_80": ("these hold", "diese enthalten"),
+    "coverage_95": ("Inside 95% sets", "In 95-%-Mengen"),
+    "mass_95": ("those hold", "jene enthalten"),
     "chosen": ("Chosen", "Gewählt"),
     "reason": ("Reason", "Grund"),
     "parameters": ("Parameters (95% interval)", "Parameter (95-%-Intervall)"),
@@ -276,13 +282,20 @@ def backtest_table(tested: pd.DataFrame) -> pd.DataFrame:
     The total has the interval that knows of past errors (without them: of chance and parameters), its error that of
     chance and parameters.
     """
-    metrics = ["total", "bias_pct", "mae", "rmse", "spearman", "gini", "top_decile", "coverage_80", "mass_80"]
+    metrics = ["total", "bias_pct", "mae", "rmse", "spearman", "gini", "top_decile"]
     wide, low, high = (tested.groupby(["model", "metric"])[side].mean().unstack() for side in ("value", "low", "high"))
     for side, ends in (("low", low), ("high", high)):
         wide[f"total_{side}"] = ends["total_calendar" if "total_calendar" in ends else "total"]
         wide[f"bias_pct_{side}"] = ends["bias_pct"]
     ends = [f"{name}_{side}" for name in ("total", "bias_pct") for side in ("low", "high")]
-    return wide.reindex(columns=[*metrics, "log_score", *ends]).rename_axis(columns=None).reset_index()
+    return wide.reindex(columns=[*metrics, *ends]).rename_axis(columns=None).reset_index()
+
+
+def coverage_table(tested: pd.DataFrame) -> pd.DataFrame:
+    """Return what a backtest says of single customers' distributions, which models alone have: one row a model."""
+    metrics = ["coverage_80", "mass_80", "coverage_95", "mass_95", "log_score"]
+    wide = tested.groupby(["model", "metric"])["value"].mean().unstack().reindex(columns=metrics)
+    return wide.dropna(how="all").rename_axis(columns=None).reset_index()
 
 
 def looks_back(past: pd.DataFrame, model: str, days: int, language: str = "en") -> list:
@@ -298,7 +311,9 @@ def looks_back(past: pd.DataFrame, model: str, days: int, language: str = "en") 
         Length of the windows.
     language : {"en", "de"}
     """
-    side, past = ("en", "de").index(language), as_used(past, model)
+    side, unknown = ("en", "de").index(language), past.loc[past["model"] != "zero", "window"].nunique()
+    unknown -= past.loc[past["model"] == model, "window"].nunique()
+    past = as_used(past, model)
     wide = past.pivot(index="window", columns=["model", "metric"], values=["value", "low", "high"])
     if model not in past["model"].to_numpy():
         return []
@@ -311,6 +326,8 @@ def looks_back(past: pd.DataFrame, model: str, days: int, language: str = "en") 
         ginis = wide["value", name, "gini"]
         table[f"Gini: {style.label(name, language)}"] = [style.number(value, language, 3) for value in ginis]
     text = (_LOOK if len(table) == 1 else _LOOKS)[side].format(n=len(table), days=days)
+    if unknown:
+        text += _UNKNOWN[side]
     return [style.say(text), readable(table, language)]
 
 

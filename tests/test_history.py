@@ -146,6 +146,7 @@ def test_the_split_leaves_the_wanted_weeks_or_refuses(duck):
     table = orders(duck, [("a", "2024-01-01", 1.0, True), ("a", "2024-12-30", 1.0, True)])
     assert split_day(table, date(2024, 12, 29), 26) == date(2024, 6, 30)
     assert split_day(table, date(2024, 12, 29)) == date(2024, 6, 30)
+    assert (date(2024, 12, 25) - split_day(table, date(2024, 12, 25))).days % 7 == 0, "the test has whole weeks"
     with pytest.raises(WaageError, match="fewer than 28 days on one side"):
         split_day(table, date(2024, 12, 29), 50)
     with pytest.raises(WaageError, match="nothing to split"):

@@ -249,7 +249,7 @@ def split_day(orders: ir.Table, as_of: date, holdout_weeks: int = 0) -> date:
     as_of : date
         Last day of the holdout.
     holdout_weeks : int
-        Length of the holdout (weeks); 0 takes half of the observed span.
+        Length of the holdout (weeks); 0 takes half of the observed span, in whole weeks.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def split_day(orders: ir.Table, as_of: date, holdout_weeks: int = 0) -> date:
     if pd.isna(first):
         raise Refusal(f"no order of a known person up to as_of {as_of}: nothing to split into windows")
     span = (as_of - pd.Timestamp(first).date()).days + 1
-    holdout = 7 * holdout_weeks or span // 2
+    holdout = 7 * (holdout_weeks or span // 14)
     if min(holdout, span - holdout) < 28:
         raise Refusal(
             f"orders span {span} days up to as_of {as_of}; a holdout of {holdout} days leaves fewer than 28 days "

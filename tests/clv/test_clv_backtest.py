@@ -1,3 +1,7 @@
+from datetime import date, timedelta
+from decimal import Decimal
+
+import ibis
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -5,19 +9,27 @@ import pytest
 
 from waage.clv import (
     backtest,
+    backtest_table,
+    calendars_from,
+    coverage_table,
+    fit_calendar,
     fit_purchases,
     fit_spend,
+    histories_from,
     holdout_by_group,
+    looks_back,
+    missed,
     normalised_gini,
     plot_calibration,
     plot_value_concentration,
+    readable,
     top_share,
 )
-from waage.clv.backtest import backtest_revenue, error_of, origins, rolling_backtest
-from waage.clv.choice import choose_model, verdict
+from waage.clv.backtest import as_used, backtest_revenue, earlier_customers, error_of, look_back, rolling_backtest
+from waage.clv.choice import choose_model, fit_money, verdict
 from waage.errors import Refusal, WaageError
 
-from .customers import cdnow_at
+from .customers import CUT, cdnow_at
 
 MATCHES = {"total": 1.0, "bias_pct": 0.06, "mae": 6e-4, "rmse": 6e-4, "gini": 2e-3, "top_decile": 3e-3}
 
@@ -30,6 +42,14 @@ def result(sample, bg, mbg, pareto):
 @pytest.fixture(scope="module")
 def table(result):
     return result.pivot(index="model", columns="metric", values="value")
+
+
+@pytest.fixture(scope="module")
+def past():
+    """CDNOW's sample looked back at as the product does it."""
+    looks, days = look_back(date(1997, 1, 1), CUT.date(), 273)
+    assert (looks, days) == ([date(1997, 8, 5), date(1997, 6, 10), date(1997, 4, 15)], 56)
+    return rolling_backtest(cdnow_at, looks, holdout_days=days, seed=1, draws=20)
 
 
 @pytest.fixture
@@ -200,24 +220,191 @@ def test_concentration_chart_says_its_number(plt):
     assert "75\u00a0%" in own.get_title()
 
 
-def test_christmas_lies_inside_the_interval_that_knows_of_past_errors(sample, result, bg, mbg, pareto):
-    first, cut = pd.Timestamp("1997-03-25").date(), pd.Timestamp("1997-09-30").date()
-    looks = origins(first, cut, 28, 28, shortest_days=42)
-    assert len(looks) == 5 and looks[0] == pd.Timestamp("1997-09-02").date()
-    past = rolling_backtest(cdnow_at, looks, holdout_days=28, seed=1, models=("mbg", "pareto", "bg"), draws=20)
-    assert past["window"].nunique() == 5
-    for model in (bg, mbg, pareto):
+def test_christmas_lies_inside_the_interval_that_knows_of_past_errors(sample, past, bg, mbg, pareto):
+    assert past["window"].nunique() == 3 and {"trees", "same_rate"} < set(past["model"])
+    tested = backtest(sample, sample, [bg, mbg, pareto], holdout_days=273, seed=7, past=past, draws=20)
+    shown = readable(backtest_table(tested)).set_index("Model")
+    for model, name in ((bg, "BG/NBD"), (mbg, "MBG/NBD"), (pareto, "Pareto/NBD")):
         error = error_of(past, model.name)
-        assert error.n == 5 and 0.08 < error.scale < 0.2
-        tested = backtest(sample, sample, [model], holdout_days=273, seed=7, error=error, draws=20)
-        plain, wide = (tested[(tested["model"] == model.name) & (tested["metric"] == name)].iloc[0]
-                       for name in ("total", "total_calendar"))  # fmt: skip
+        assert error.n == 3 and 0.08 < error.scale < 0.2
+        plain, wide, bias = (tested[(tested["model"] == model.name) & (tested["metric"] == metric)].iloc[0]
+                             for metric in ("total", "total_calendar", "bias_pct"))  # fmt: skip
         assert plain["value"] == pytest.approx(wide["value"])
         assert wide["low"] < plain["low"] and plain["high"] < wide["high"]
         assert wide["low"] < 1882 < wide["high"] < 1.6 * 1882
         if model.name != "pareto":
             assert plain["high"] < 1882, "the plain interval misses, which is why there is another"
+        # The reader gets both: the total with what past errors say of it, its error with chance and parameters.
+        total, missed = shown.loc[name].iloc[:2]
+        assert total == f"{wide['value']:,.0f} ({wide['low']:,.0f} to {wide['high']:,.0f})"
+        assert missed == f"{bias['value']:.1f} ({bias['low']:.1f} to {bias['high']:.1f})".replace("-", "\u2212")
+    assert shown.loc["Nobody returns"].iloc[0] == "0", "no interval is no hidden figure"
     assert error_of(past, "unknown").n == 0
+
+
+def test_looks_back_are_as_long_as_the_test_where_there_is_room():
+    first, day = date(2022, 1, 1), timedelta(days=1)
+    assert look_back(first, first + 1100 * day, 364) == ([first + 736 * day, first + 372 * day], 364)
+    assert look_back(first, first + 2000 * day, 364)[0][-1] == first + 908 * day, "three are enough"
+    # Half of the history is the test: shorter windows, in whole weeks, the first look no earlier than 91 days.
+    assert look_back(first, first + 364 * day, 364) == ([first + k * day for k in (273, 182, 91)], 91)
+    assert look_back(first, first + 60 * day, 60) == ([first + 32 * day], 28)
+    assert look_back(first, first + 35 * day, 35) == ([], 28)
+
+
+def test_where_no_season_was_known_the_model_without_one_counts(past, result):
+    """What values customers may have a calendar that could not be had two years before."""
+    assert "pareto_calendar" not in set(past["model"])
+    assert error_of(past, "pareto_calendar") == error_of(past, "pareto") and error_of(past, "pareto").n == 3
+    season = result[result["model"] == "pareto"].assign(model="pareto_calendar")
+    season.loc[season["metric"] == "total", ["value", "low", "high"]] *= 2
+    both = pd.concat([result, season, past])
+    assert error_of(both, "pareto_calendar").n == 4
+    assert error_of(both, "pareto_calendar").drift < error_of(both, "pareto").drift
+    assert set(as_used(both)["window"]) == set(both["window"])
+    assert not as_used(both).duplicated(["window", "model", "metric"]).any()
+    sentence, table = looks_back(past, "pareto_calendar", 56)
+    assert "from 3 earlier days, over 56 days each" in sentence.data and sentence.data.endswith("had no season.")
+    assert not looks_back(past, "pareto", 56)[0].data.endswith("had no season.")
+    rows = past[(past["model"] == "pareto") & (past["metric"] == "bias_pct")].sort_values("window")
+    assert table["Forecast made on"].tolist() == ["15 April 1997", "10 June 1997", "5 August 1997"]
+    assert table["Came"].tolist() == ["512", "515", "425"]
+    for text, value in zip(table["Error of the total (%)"], rows["value"], strict=True):
+        assert text.startswith(f"{value:.1f} (".replace("-", "\u2212"))
+    assert looks_back(past, "pareto", 56, "de")[0].data.startswith("Derselbe Blick von 3 früheren Tagen")
+    assert looks_back(past.head(0), "pareto", 56) == []
+
+
+def test_the_verdict_looks_at_all_windows(result, past):
+    told = verdict(pd.concat([result, past]))
+    biases = pd.concat([result, past]).query("metric == 'bias_pct' and model == 'mbg'")["value"]
+    assert f"for totals use MBG/NBD, which missed by {np.sqrt((biases**2).mean()):.1f}% (4 tests)" in told
+    # Trees ranked best in one easy window alone: that is no reason to prefer them.
+    easy = past[past["window"] == "1997-08-05"].query("model == 'trees'").assign(window="easy")
+    window = past[past["window"] == "1997-08-05"].query("model != 'trees'").assign(window="easy")
+    lift = pd.concat([easy, window])
+    lift.loc[lift["metric"] == "gini", "value"] += 0.3
+    assert verdict(pd.concat([result, lift])).startswith("To rank customers use Pareto/NBD")
+
+
+def a_shop(rows, backs=()):
+    """Orders (person, day, revenue) and returns (order, day, amount), as `known_on` takes them."""
+    orders = pd.DataFrame(rows, columns=["person_id", "day", "revenue"])
+    orders["order_id"] = [str(number) for number in range(len(orders))]
+    orders = orders.assign(source="web", source_id=orders["person_id"], channel="web", status="placed", store_id=None)
+    orders["ordered_at"] = pd.to_datetime(orders["day"]) + pd.Timedelta(hours=12)
+    orders["revenue"] = orders["revenue"].map(Decimal)
+    orders = orders.assign(net_revenue=orders["revenue"], counts=True)
+    returns = pd.DataFrame(backs, columns=["order_id", "returned_at", "amount"])
+    returns = returns.assign(source="web", returned_at=pd.to_datetime(returns["returned_at"]))
+    returns["amount"] = returns["amount"].map(Decimal)
+    return ibis.memtable(orders).cast({"revenue": "decimal(18, 4)", "store_id": "string"}), ibis.memtable(returns)
+
+
+def days_of(person, *days, revenue=10):
+    return [(person, date.fromisoformat(f"2024-{day}"), revenue) for day in days]
+
+
+def test_the_last_equal_window_counts_who_was_won_inside_it_by_hand():
+    orders, _ = a_shop([
+        *days_of("old", "01-01", "02-20", "03-05", "03-05", "03-20"),  # one day before the window, two in it
+        *days_of("new", "03-02", "03-09", "03-16", "04-02"),  # won inside the window, came back twice
+        *days_of("once", "03-31"), *days_of("gone", "01-02", "01-03"),
+    ])  # fmt: skip
+    at = histories_from(orders, None, "Europe/Berlin")
+    found = at(date(2024, 3, 31), date(2024, 4, 30)).set_index("person_id")
+    assert found["last_window"].to_dict() == {"gone": 0, "new": 2, "old": 2, "once": 0}
+    assert found["x_holdout"].to_dict() == {"gone": 0, "new": 1, "old": 0, "once": 0}
+    # The data are 91 days old on the cut: of a window of 182 days half was seen.
+    long = at(date(2024, 3, 31), date(2024, 9, 29)).set_index("person_id")
+    assert long["last_window"].to_dict() == {"gone": 2, "new": 4, "old": 6, "once": 0}
+    day, earlier = earlier_customers(at, date(2024, 1, 1), date(2024, 3, 31), 90)
+    assert day == date(2024, 2, 15) and earlier.set_index("person_id")["x_holdout"].to_dict() == {"gone": 0, "old": 6}
+
+
+def test_returns_after_a_window_do_not_reach_it():
+    orders, returns = a_shop(
+        [*days_of("a", "01-01", "01-11", "02-05", "02-06"), *days_of("b", "01-02", "02-07")],
+        [("2", "2024-02-10", 10), ("3", "2024-03-10", 10), ("5", "2024-03-10", 4)],
+    )
+    found = histories_from(orders, returns, "Europe/Berlin")(date(2024, 1, 31), date(2024, 2, 29))
+    found = found.set_index("person_id")
+    # The order of 5 February came back within the window, the others after it.
+    assert found["x_holdout"].to_dict() == {"a": 1, "b": 1}
+    assert found["holdout_revenue"].astype(float).to_dict() == {"a": 10.0, "b": 10.0}
+    later = histories_from(orders, returns, "Europe/Berlin")(date(2024, 1, 31), date(2024, 3, 31))
+    assert later.set_index("person_id")["x_holdout"].to_dict() == {"a": 0, "b": 1}
+
+
+def test_a_calendar_does_not_know_later_returns():
+    start = date(2022, 1, 3)
+    rows = [(f"p{k % 7}", start + timedelta(days=k), 10) for k in range(0, 900, 2)]
+    sent_back = [(str(k), "2024-12-01", 10) for k in range(0, 360, 3)]
+    orders, returns = a_shop(rows, sent_back)
+    at = calendars_from(orders, returns, "Europe/Berlin")
+    cut = start + timedelta(days=800)
+    days = pd.DataFrame({"day": [day for _, day, _ in rows], "purchases": 1})
+    np.testing.assert_allclose(at(cut).index, fit_calendar(days, cut).index)
+    assert at(date(2024, 12, 31)).weeks >= 104
+    kept = days.drop(index=[int(order) for order, _, _ in sent_back])
+    np.testing.assert_allclose(at(date(2024, 12, 31)).index, fit_calendar(kept, date(2024, 12, 31)).index)
+    with pytest.raises(Refusal, match="needs two years"):
+        at(start + timedelta(days=300))
+
+
+@pytest.mark.parametrize("kind", ["bg", "mbg", "pareto"])
+def test_probabilities_of_counts_are_exact(sample, kind, request):
+    model = request.getfixturevalue(kind)
+    few = sample.drop_duplicates("frequency").head(8)
+    history = [few[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T")]
+    chances = np.array([model.p_count(np.full(len(few), k), 273, *history) for k in range(400)])
+    np.testing.assert_allclose(chances.sum(axis=0), 1, rtol=1e-7)
+    np.testing.assert_allclose(np.arange(400) @ chances, model.expected_orders(273, *history), rtol=1e-6)
+    np.testing.assert_allclose(1 - chances[0], model.p_order(273, *history), atol=1e-9)
+    drawn = model.draw_orders(273, *history, draws=20_000, rng=np.random.default_rng(3), with_parameters=False)
+    for count in range(4):
+        np.testing.assert_allclose((drawn == count).mean(axis=0), chances[count], atol=0.016)
+
+
+def test_the_choice_does_not_depend_on_the_seed(sample, result, mbg, pareto):
+    again = backtest(sample, sample, [mbg, pareto], holdout_days=273, seed=8, draws=2)
+    kept = ["log_score", "score_gap"]
+    for model in ("mbg", "pareto"):
+        first, second = (table[(table["model"] == model) & table["metric"].isin(kept)].drop(columns="window")
+                         for table in (result, again))  # fmt: skip
+        pd.testing.assert_frame_equal(first.reset_index(drop=True), second.reset_index(drop=True), rtol=1e-12)
+    x = [sample[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T")]
+    scores = [np.log(model.p_count(sample["x_holdout"].to_numpy(), 273, *x)) for model in (mbg, pareto)]
+    behind = scores[0] - scores[1]
+    gap = again[(again["model"] == "pareto") & (again["metric"] == "score_gap")].iloc[0]
+    assert gap["value"] == pytest.approx(behind.mean())
+    assert gap["high"] - gap["value"] == pytest.approx(1.96 * behind.std() / np.sqrt(len(behind)))
+
+
+def test_models_within_a_standard_error_are_equal(result, mbg, pareto, bg):
+    def chosen(gap, error):
+        tested = result.copy()
+        mine = (tested["model"] == "pareto") & (tested["metric"] == "score_gap")
+        tested.loc[mine, ["value", "low", "high"]] = [gap, gap - 1.96 * error, gap + 1.96 * error]
+        best = type("Named", (), {"name": "pareto", "summary": pareto.summary.copy(), "calendar": None})()
+        best.summary.loc[best.summary["parameter"] == "aic", "estimate"] = 0.0
+        return choose_model([bg, mbg, best], tested).iloc[0]
+
+    assert chosen(0.005, 0.004)["model"] == "mbg" and chosen(0.005, 0.006)["model"] == "pareto"
+    assert chosen(0.005, 0.006)["reason"] == "as good as others in the test, best AIC"
+
+
+def test_a_calendar_no_worse_in_the_test_stays(sample, result, mbg):
+    """On the clock of the season the likelihood has another unit: a tie with its own kind goes by the score."""
+
+    def best(score):
+        twin = type("Named", (), {"name": "mbg_calendar", "summary": mbg.summary, "calendar": object()})()
+        rows = result[result["model"] == "mbg"].assign(model="mbg_calendar")
+        rows.loc[rows["metric"] == "log_score", "value"] += score
+        rows.loc[rows["metric"] == "score_gap", ["value", "low", "high"]] = [-score, -score - 0.1, -score + 0.1]
+        return choose_model([mbg, twin], pd.concat([result, rows])).loc[0, "model"]
+
+    assert best(0.0001) == "mbg_calendar" and best(-0.0001) == "mbg"
 
 
 def test_learned_baselines_are_honest(sample, bg):
@@ -225,12 +412,12 @@ def test_learned_baselines_are_honest(sample, bg):
     before = pd.Timestamp("1997-06-30").date()
     now, then = cdnow_at(cut, pd.Timestamp("1997-12-31").date()), cdnow_at(before, cut)
     now, then = (frame.assign(segment=np.minimum(frame["frequency"], 3)) for frame in (now, then))
-    now["last_window"] = now["person_id"].map(then.set_index("person_id")["x_holdout"]).fillna(0)
+    now["last_window"] = now["frequency"] % 3
     model = fit_purchases(now, "bg")
     result = backtest(now, now, [model], holdout_days=92, seed=1, earlier=then, segment="segment", draws=20)
     table = result.pivot(index="model", columns="metric", values="value")
     assert {"zero", "same_count", "same_rate", "last_window", "segment_mean", "trees", "bg"} == set(table.index)
-    assert table.loc["last_window", "total"] == then["x_holdout"].sum()
+    assert table.loc["last_window", "total"] == now["last_window"].sum()
     means = then.groupby("segment")["x_holdout"].mean()
     assert table.loc["segment_mean", "total"] == pytest.approx(now["segment"].map(means).sum())
     # Trees rank about as well as the model; nothing of the holdout reached them.
@@ -271,6 +458,26 @@ def test_the_verdict_is_one_sentence(result, sample):
         verdict(backtest(sample, sample.assign(x_holdout=0), [], holdout_days=273, seed=1))
 
 
+def test_coverage_is_shown_of_models_alone(result):
+    table = coverage_table(result)
+    assert table["model"].tolist() == ["bg", "mbg", "pareto"]
+    assert readable(table, "de").columns.tolist()[1:3] == ["In 80-%-Mengen", "Diese enthalten"]
+
+
+def test_what_is_not_defined_is_neither_a_headline_nor_a_column(sample, result, bg, spend):
+    money = sample.assign(holdout_revenue=cdnow_at.dollars.reindex(sample["person_id"]).fillna(0).to_numpy())
+    revenue = backtest_revenue(money, bg, spend, holdout_days=273)
+    found = missed(result, revenue, "bg")
+    assert found["backtest_bias"] == pytest.approx((-0.1215, -0.225, -0.0125), abs=0.02)
+    assert len(found["backtest_revenue_bias"]) == 1
+    nothing = sample.assign(x_holdout=0)
+    silent = backtest(nothing, nothing, [bg], holdout_days=273, seed=1, draws=20)
+    no_money = backtest_revenue(money.assign(holdout_revenue=0.0), bg, spend, holdout_days=273)
+    assert missed(silent, no_money, "bg") == {}
+    shown = readable(backtest_table(silent))
+    assert not [name for name in shown if "bias" in name.lower() or "rror of" in name]
+
+
 def test_revenue_of_the_holdout(sample, bg, spend, reference):
     known = reference["sample"]["spend_holdout"]
     money = sample.assign(holdout_revenue=cdnow_at.dollars.reindex(sample["person_id"]).fillna(0).to_numpy())
@@ -284,3 +491,18 @@ def test_revenue_of_the_holdout(sample, bg, spend, reference):
     # Frequency and spend depend on each other in CDNOW; by class the total is as good, and the ranking too.
     assert model.classes and found["revenue_bias_pct"] == pytest.approx(plain["revenue_bias_pct"], abs=1.0)
     assert found["revenue_gini"] > plain["revenue_gini"] - 0.005
+
+
+def test_values_without_a_mean_fall_back_on_all_customers_or_are_refused(sample, monkeypatch):
+    assert fit_money(sample, CUT.date()).classes, "frequency and value depend on each other: by class"
+    without = type("NoMean", (), {"problem": "q = 0.900 is not above 1", "classes": (1, 2)})()
+    monkeypatch.setattr(
+        "waage.clv.choice.fit_spend", lambda frame, **plain: fit_spend(frame, **plain) if plain else without
+    )
+    assert not fit_money(sample, CUT.date()).classes
+    monkeypatch.undo()
+    rng = np.random.default_rng(4)
+    x = rng.integers(1, 6, 4000)
+    wild = pd.DataFrame({"frequency": x, "monetary": rng.gamma(3.0 * x) / rng.gamma(0.7, 1 / 20, 4000) / x})
+    with pytest.raises(Refusal, match=r"values of orders up to 1997-09-30: q = 0\.\d+ is not above 1"):
+        fit_money(wild, CUT.date())

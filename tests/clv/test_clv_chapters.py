@@ -1,6 +1,8 @@
 """Tables and sentences as readers of either language see them."""
 
+from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -63,6 +65,11 @@ def test_models_are_told_in_a_line_each(sample, mbg, pareto, spend):
 def test_sentences_of_the_fit(mbg, spend):
     english = fit_sentence(mbg, spend, Refused("short"), "weeks")
     assert "2,357 customers" in english and "needs two years" in english and "1,411 customers without" in english
+    tested = SimpleNamespace(weeks=120)
+    beaten = fit_sentence(mbg, spend, tested)
+    assert "tested; the chosen one has none" in beaten and "rests on" not in beaten
+    seasonal = fit_sentence(replace(mbg, calendar=SimpleNamespace(weeks=156)), spend, tested)
+    assert seasonal.endswith("The seasonal calendar rests on 156 weeks.")
     german = fit_sentence(mbg, spend, None, "days", "de")
     assert "Parameter in Tagen" in german and "nicht verlangt" in german
     assert "MBG/NBD" in window_sentence(date(2024, 6, 30), 364, "mbg") and "364" in window_sentence(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from waage.clv import fit_purchases, unique_histories
+from waage.clv.drawing import draw_purchases
 from waage.clv.likelihood import alive_probability, survivals
 from waage.clv.prediction import _orders_by_quadrature, orders_while_alive
 from waage.errors import WaageError
@@ -190,10 +191,10 @@ def test_order_days_are_as_many_as_expected_by_every_date(mbg):
     early = np.zeros((20_000, 3))
     late = np.zeros((20_000, 3))
     for row in range(len(early)):
-        buyers, counts, when = mbg.draw_order_days(200, x, recency, T, params=mbg.params, rng=rng)
+        buyers, counts, when = draw_purchases("mbg", mbg.params, 200 / 7, x, recency / 7, T / 7, rng)
         assert len(when) == counts.sum() and (counts > 0).all()
         owner = np.repeat(buyers, counts)
-        early[row] = np.bincount(owner[when <= 50], minlength=3)
+        early[row] = np.bincount(owner[when <= 50 / 7], minlength=3)
         late[row] = np.bincount(owner, minlength=3)
     for drawn, days in ((early, 50), (late, 200)):
         error = 4 * drawn.std(axis=0) / np.sqrt(len(drawn))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 
-from waage.clv import fit_purchases, fit_spend, unique_histories, whole_weeks
+from waage.clv import fit_purchases, fit_spend, unique_histories
 from waage.clv.fitting import maximise
 from waage.clv.likelihood import hessian, log_likelihood, scaled_integral, spend_value_and_gradient, value_and_gradient
 from waage.clv.purchases import PurchaseModel
@@ -248,16 +248,6 @@ def test_two_runs_of_pareto_are_one(sample):
     # lifetimes starts it at random unless told where.
     first, second = (fit_purchases(sample, "pareto", fitter="lifetimes") for _ in range(2))
     assert first.params.equals(second.params)
-
-
-def test_whole_weeks_are_a_declared_approximation(sample):
-    coarse = whole_weeks(sample)
-    assert len(coarse) < 0.7 * len(unique_histories(sample)) and coarse["n"].sum() == len(sample)
-    assert (coarse["frequency"] * coarse["n"]).sum() == sample["frequency"].sum()
-    assert (coarse["T"] % 7 == 0).mean() > 0.95
-    exact, rough = (fit_purchases(data, "bg", "weeks") for data in (sample, coarse))
-    difference = np.abs(rough.params / exact.params - 1)
-    assert difference.max() < 0.15 and difference.max() > 1e-3
 
 
 def test_hessian_is_exact_for_a_quadratic():

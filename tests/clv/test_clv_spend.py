@@ -89,18 +89,6 @@ def test_parameters_of_simulated_customers_are_found():
     assert np.linalg.eigvalsh(model.covariance).min() > 0
 
 
-def test_draws_have_the_expected_mean(spend):
-    orders = np.tile([0, 1, 2, 5], (60_000, 1))
-    x, m = [2, 0, 1, 10], [30.0, np.nan, 20.0, 50.0]
-    drawn = spend.draw_value(orders, x, m, np.random.default_rng(1))
-    assert drawn.shape == orders.shape
-    assert (drawn[:, 0] == 0).all()
-    expected = spend.expected_order_value(x, m) * orders[0]
-    error = drawn.std(axis=0) / np.sqrt(len(drawn))
-    assert (np.abs(drawn.mean(axis=0) - expected) <= 4 * error).all()
-    assert spend.draw_value(np.array([1, 0]), [0, 0], [np.nan] * 2, np.random.default_rng(1)).shape == (2,)
-
-
 def test_no_mean_is_a_value_with_its_reason():
     model = spend_with(6.0, 0.9, 15.0)
     assert np.isnan(model.population_mean)
@@ -123,8 +111,6 @@ def test_refusals(sample, spend):
         fit_spend(sample.assign(monetary=np.nan))
     with pytest.raises(WaageError, match="1 customers with repeat purchases have no value"):
         spend.expected_order_value([0, 2], [np.nan, np.nan])
-    with pytest.raises(WaageError, match="must not be negative"):
-        spend.draw_value(np.array([-1]), [0], [0.0], np.random.default_rng(0))
 
 
 def test_by_frequency_where_frequency_and_spend_depend_on_each_other():
@@ -147,8 +133,6 @@ def test_by_frequency_where_frequency_and_spend_depend_on_each_other():
         error[name] = np.mean((each - 5.0 / nu) ** 2)
     assert error["by class"] < error["plain"]
     assert len(model.summary) == 2 + 5 + 3
-    drawn = model.draw_value(np.ones((4000, 2), dtype=int), [0, 11], [0.0, 90.0], np.random.default_rng(1))
-    np.testing.assert_allclose(drawn.mean(axis=0), model.expected_order_value([0, 11], [0.0, 90.0]), rtol=0.05)
 
 
 def test_independent_spend_stays_plain():

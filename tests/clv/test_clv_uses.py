@@ -11,7 +11,6 @@ from waage.clv import (
     Terms,
     alive_path,
     budget_table,
-    check_orders,
     churn_list,
     cumulative_orders,
     customer_value,
@@ -241,18 +240,6 @@ def test_a_new_customer_is_worth_the_first_order_and_what_follows(orders, sample
     assert not poor["own_model"].any()
     with pytest.raises(WaageError, match="column first_value missing"):
         newcomer_value(sample, bg, TERMS)
-
-
-def test_orders_that_cannot_be_valued_are_refused(orders):
-    check_orders(orders.filter(orders.day <= CUT.date()), CUT.date())
-    with pytest.raises(WaageError, match=r"rows lie after as_of 1997-09-30, the last on 1998-06-30"):
-        check_orders(orders, CUT.date())
-    mixed = orders.mutate(currency=ibis.ifelse(orders.channel == "app", "EUR", "USD"))
-    with pytest.raises(WaageError, match=r"2 currencies are mixed \(EUR, USD"):
-        check_orders(mixed, date(1999, 1, 1))
-    gaps = orders.mutate(net_revenue=ibis.null("float64"), day=ibis.null("date"))
-    with pytest.raises(WaageError, match="have no day; net_revenue is missing in"):
-        check_orders(gaps, date(1999, 1, 1))
 
 
 def test_a_season_needs_two_years():

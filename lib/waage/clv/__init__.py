@@ -1,31 +1,36 @@
 """Customer lifetime value: how often customers will buy, for how much, and how far that can be trusted."""
 
 from waage.clv.backtest import (
+    as_used,
     backtest,
     backtest_revenue,
+    earlier_customers,
     error_of,
     holdout_by_group,
+    look_back,
+    missed,
     normalised_gini,
-    origins,
     predictive_check,
     rolling_backtest,
     top_share,
 )
 from waage.clv.baselines import baselines
-from waage.clv.calendar import Calendar, fit_calendar, purchases_by_day
+from waage.clv.calendar import Calendar, calendars_from, fit_calendar, purchases_by_day
 from waage.clv.cautions import cautions, within_chance
 from waage.clv.chapters import (
     backtest_table,
     chapter,
     choice_table,
+    coverage_table,
     group_table,
     list_summary,
+    looks_back,
     model_table,
     readable,
     spend_table,
 )
-from waage.clv.choice import choose_model, fit_models, pick_model, summaries, verdict
-from waage.clv.histories import check_orders, histories_from, return_rates, unique_histories, whole_weeks
+from waage.clv.choice import choose_model, fit_models, fit_money, pick_model, summaries, verdict
+from waage.clv.histories import histories_from, return_rates, unique_histories
 from waage.clv.newcomers import first_purchases, newcomer_value
 from waage.clv.plots import (
     plot_calibration,
@@ -62,23 +67,27 @@ __all__ = [
     "SpendModel",
     "Terms",
     "alive_path",
+    "as_used",
     "backtest",
     "backtest_revenue",
     "backtest_table",
     "baselines",
     "budget_table",
+    "calendars_from",
     "cautions",
     "chapter",
-    "check_orders",
     "choice_table",
     "choose_model",
     "churn_list",
+    "coverage_table",
     "cumulative_orders",
     "customer_value",
+    "earlier_customers",
     "error_of",
     "first_purchases",
     "fit_calendar",
     "fit_models",
+    "fit_money",
     "fit_purchases",
     "fit_sentence",
     "fit_spend",
@@ -89,14 +98,16 @@ __all__ = [
     "holdout_by_group",
     "in_groups",
     "list_summary",
+    "look_back",
+    "looks_back",
     "memberships",
+    "missed",
     "model_table",
     "newcomer_list",
     "newcomer_pace",
     "newcomer_value",
     "normalised_gini",
     "order_total",
-    "origins",
     "outlook",
     "past_error",
     "pick_model",
@@ -126,7 +137,6 @@ __all__ = [
     "value_table",
     "value_totals",
     "verdict",
-    "whole_weeks",
     "window_sentence",
     "within_chance",
 ]

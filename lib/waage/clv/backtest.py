@@ -14,7 +14,7 @@ from waage.clv.histories import KEYS, check_histories
 from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.clv.spend import SpendModel
 from waage.clv.totals import ForecastError, order_total, past_error
-from waage.errors import Refusal, WaageError, did_you_mean
+from waage.errors import WaageError, did_you_mean
 
 COLUMNS = ["window", "model", "metric", "value", "low", "high"]
 
@@ -29,7 +29,7 @@ def backtest(
     calibration_days: int | None = None,
     earlier: pd.DataFrame | None = None,
     segment: str | None = None,
-    error: ForecastError | None = None,
+    past: pd.DataFrame | None = None,
     window: str = "holdout",
     draws: int = 400,
 ) -> pd.DataFrame:
@@ -57,8 +57,9 @@ def backtest(
         window, with counts scaled to `holdout_days`.
     segment : str, optional
         Column of `histories` and `earlier`, such as the RFM segment.
-    error : ForecastError, optional
-        Of forecasts before the cut: gives `total_calendar`, the total with the interval that knows of seasons.
+    past : DataFrame, optional
+        A `rolling_backtest` of days before the cut: gives `total_calendar`, the total with the interval that knows how
+        far such forecasts were off before.
     window : str
         Name of this split in the result.
     draws : int
@@ -76,7 +77,9 @@ def backtest(
         (share of customers inside their highest-mass sets of counts) beside mass_80, mass_95 (what these sets hold if
         the model is right: above nominal, as counts are whole numbers);
         pit_deviation (largest deviation of a tenth of the randomised PIT from 0.1); log_score (mean log probability of
-        what happened). What is not defined, such as the rank correlation of a constant, is NaN.
+        what happened, exact); score_gap (how much lower that is than the best model's, with the interval of the paired
+        differences; BG/NBD is the best only where it is alone).
+        What is not defined, such as the rank correlation of a constant, is NaN.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def backtest(
         When persons are missing or repeated, or counts are broken.
     """
     joined, actual = _join(histories, holdout)
-    rows = []
+    rows, scores = [], {}
     for name, model, predicted in _predictions(
         joined, models, holdout_days, calibration_days, earlier=earlier, segment=segment, seed=seed
     ):
@@ -98,14 +101,18 @@ def backtest(
             intervals["total"] = (total["low"], total["high"])
             if actual.sum():
                 intervals["bias_pct"] = tuple(100 * (total[end] / actual.sum() - 1) for end in ("low", "high"))
-            if error is not None:
-                wide = order_total(joined, model, holdout_days, seed=total_seed, error=error)
+            if past is not None:
+                wide = order_total(joined, model, holdout_days, seed=total_seed, error=error_of(past, name))
                 metrics["total_calendar"] = wide["value"]
                 intervals["total_calendar"] = (wide["low"], wide["high"])
             metrics |= predictive_check(model, joined, actual, holdout_days, draws=draws, seed=draw_seed)[0]
+            history = [joined[column].to_numpy(dtype=float) for column in KEYS]
+            scores[name] = np.log(np.maximum(model.p_count(actual, holdout_days, *history), 1e-300))
+            metrics["log_score"] = scores[name].mean()
         for metric, value in metrics.items():
             low, high = intervals.get(metric, (np.nan, np.nan))
             rows.append((window, name, metric, float(value), float(low), float(high)))
+    rows += [(window, name, "score_gap", *gap) for name, gap in _score_gaps(scores).items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -137,6 +144,10 @@ def rolling_backtest(
     -------
     DataFrame
         As `backtest`, one window for each origin, named by its day.
+
+    Notes
+    -----
+    Boosted trees learn for each origin from customers as of a window before, see `earlier_customers`.
     """
     parts = []
     for origin in origins:
@@ -148,10 +159,13 @@ def rolling_backtest(
             for kind in models:
                 try:
                     fitted.append(fit_purchases(customers, kind, time_unit, calendar=calendar, fitter="own"))
-                except Refusal:
+                except WaageError:  # too few who bought again, or no optimum: this look has one forecast less
                     continue
         if fitted:
-            options = {"holdout_days": holdout_days, "seed": seed, "draws": draws, "window": origin.isoformat()}
+            begin = origin - timedelta(days=int(customers["T"].max()))
+            earlier = earlier_customers(histories_at, begin, origin, holdout_days)[1]
+            options = {"holdout_days": holdout_days, "seed": seed, "draws": draws, "earlier": earlier}
+            options["window"] = origin.isoformat()
             parts.append(backtest(customers, customers, fitted, **options))
     if not parts:
         # Typed, so that a table put together with it stays one of numbers.
@@ -159,20 +173,59 @@ def rolling_backtest(
     return pd.concat(parts, ignore_index=True)
 
 
-def origins(first: date, last: date, holdout_days: int, step_days: int, shortest_days: int = 91) -> list[date]:
-    """Return cuts whose windows of `holdout_days` end by `last`, `step_days` apart, the latest first.
+def look_back(
+    first: date, last: date, holdout_days: int, most: int = 3, shortest_days: int = 91
+) -> tuple[list[date], int]:
+    """Return days to look back from, the latest first, and the length of their windows, which end by `last`.
 
-    The first one lies `shortest_days` after the first day: less history tells next to nothing of who stays away.
+    Windows follow each other and are as long as the test; where the history before `last` has no room for one of them,
+    they are shorter, in whole weeks, so that `most` find room, and no shorter than four weeks. The first look comes
+    `shortest_days` after the first day, or after a third of the history: less tells next to nothing of who stays away.
     """
-    cut, result = last - timedelta(days=holdout_days), []
-    while cut >= first + timedelta(days=shortest_days):
-        result.append(cut)
-        cut -= timedelta(days=step_days)
-    return result
+    span = (last - first).days
+    room = span - min(shortest_days, span // 3)
+    days = holdout_days if room >= holdout_days else max(room // most // 7 * 7, 28)
+    return [last - timedelta(days=days * k) for k in range(1, min(room // days, most) + 1)], days
+
+
+def earlier_customers(
+    histories_at: Callable[[date, date], pd.DataFrame], first: date, cut: date, holdout_days: int
+) -> tuple[date, pd.DataFrame]:
+    """Return a day before the cut and the customers as of it, with what they did up to the cut.
+
+    They are what `backtest` calls `earlier`. The day lies a holdout's length before the cut, or half of a history that
+    is too short for that; counts are then scaled to `holdout_days`.
+    """
+    days = max(min(holdout_days, (cut - first).days // 2), 1)
+    day = cut - timedelta(days=days)
+    customers = histories_at(day, cut)
+    for name in ("x_holdout", "last_window"):
+        if name in customers:
+            customers[name] *= holdout_days / days
+    return day, customers
+
+
+def as_used(tested: pd.DataFrame, *models: str) -> pd.DataFrame:
+    """Return tests in which a model with a calendar has the figures of the one without where there was no calendar.
+
+    Two years before today no season could be known: what would have been used then is the same model without one.
+    `models` are names to give figures to beside those in `tested`.
+    """
+    parts = [tested]
+    for name in {*tested["model"], *models}:
+        kind = name.removesuffix("_calendar")
+        if kind != name:
+            known = tested.loc[tested["model"] == name, "window"]
+            parts.append(tested[(tested["model"] == kind) & ~tested["window"].isin(known)].assign(model=name))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True) if len(tested) else tested
 
 
 def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
-    """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none."""
+    """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none.
+
+    Where a season was not known yet, the same model without a calendar counts, see `as_used`.
+    """
+    tested = as_used(tested, model)
     mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     if not len(mine):
         return ForecastError()
@@ -199,13 +252,13 @@ def predictive_check(
     Returns
     -------
     metrics : dict
-        coverage_80, coverage_95, mass_80, mass_95, pit_deviation, log_score, as in `backtest`.
+        coverage_80, coverage_95, mass_80, mass_95, pit_deviation, as in `backtest`.
     pit : ndarray
         Randomised probability integral transforms, uniform if the distributions are right.
     """
     history = [histories[name].to_numpy(dtype=float) for name in KEYS]
     actual = np.asarray(actual, dtype=float)
-    inside, mass, pit, score = np.zeros(2), np.zeros(2), np.empty(len(actual)), 0.0
+    inside, mass, pit = np.zeros(2), np.zeros(2), np.empty(len(actual))
     for number, seeds in enumerate(np.random.SeedSequence(seed).spawn(-(-len(actual) // chunk))):
         rows, rng = slice(number * chunk, (number + 1) * chunk), np.random.default_rng(seeds)
         drawn = model.draw_orders(
@@ -214,13 +267,11 @@ def predictive_check(
         found, held = highest_mass(drawn, actual[rows], (0.8, 0.95))
         inside, mass = inside + found.sum(axis=1), mass + held.sum(axis=1)
         pit[rows] = randomised_pit(drawn, actual[rows], rng)
-        # Half a draw for what never came up in the draws.
-        score += np.log(((drawn == actual[rows]).sum(axis=0) + 0.5) / (draws + 1)).sum()
     shares = np.bincount(np.minimum((10 * pit).astype(int), 9), minlength=10) / len(pit)
     coverage, mass = inside / len(actual), mass / len(actual)
     deviation = float(np.abs(shares - 0.1).max())
     metrics = {"coverage_80": coverage[0], "coverage_95": coverage[1], "mass_80": mass[0], "mass_95": mass[1]}
-    return metrics | {"pit_deviation": deviation, "log_score": score / len(actual)}, pit
+    return metrics | {"pit_deviation": deviation}, pit
 
 
 def backtest_revenue(
@@ -256,6 +307,27 @@ def backtest_revenue(
     }
     frame = pd.DataFrame([(window, model.name, name, value, np.nan, np.nan) for name, value in rows.items()])
     return frame.set_axis(COLUMNS, axis=1)
+
+
+def missed(tested: pd.DataFrame, revenue: pd.DataFrame, model: str) -> dict[str, tuple[float, ...]]:
+    """Return the errors of one model's totals as shares, those there are.
+
+    Parameters
+    ----------
+    tested, revenue : DataFrame
+        As `backtest` and `backtest_revenue` return them.
+    model : str
+
+    Returns
+    -------
+    dict
+        backtest_bias: error, low, high (95 %, chance and parameters); backtest_revenue_bias: error. Without purchases
+        in the test there is none.
+    """
+    bias = tested[(tested["model"] == model) & (tested["metric"] == "bias_pct")].iloc[0]
+    money = revenue.set_index("metric").loc["revenue_bias_pct", "value"]
+    found = {"backtest_bias": tuple(bias[["value", "low", "high"]] / 100), "backtest_revenue_bias": (money / 100,)}
+    return {name: figures for name, figures in found.items() if np.isfinite(figures[0])}
 
 
 def holdout_by_group(
@@ -398,6 +470,18 @@ def _metrics(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
         "gini": normalised_gini(predicted, actual),
         "top_decile": top_share(predicted, actual),
     }
+
+
+def _score_gaps(scores: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float]]:
+    """How far behind the best model each one is, customer by customer: mean and 95 % interval."""
+    able = [name for name in scores if not name.startswith("bg")] or list(scores)
+    best = max(able, key=lambda name: scores[name].mean(), default=None)
+    gaps = {}
+    for name, own in scores.items():
+        behind = scores[best] - own
+        gap, half = float(behind.mean()), 1.96 * float(behind.std()) / np.sqrt(len(own))
+        gaps[name] = (gap, gap - half, gap + half)
+    return gaps
 
 
 def _spearman(predicted: np.ndarray, actual: np.ndarray) -> float:

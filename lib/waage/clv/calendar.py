@@ -1,5 +1,6 @@
 """The season: an index by week of the year from the whole base, and a clock that runs faster when it is high."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from waage.errors import Refusal, WaageError
+from waage.history import known_on
 
 WEEKS = 52
 _REACH = 40 * 366  # days the clock knows on either side of its origin
@@ -89,6 +91,26 @@ def fit_calendar(purchases: pd.DataFrame, as_of: date) -> "Calendar":
     kept = max(0.0, 1 - noise / spread) if spread > 0 else 0.0
     index = 1 + kept * (raw / raw.mean() - 1)
     return Calendar(as_of, index / index.mean(), kept, weeks)
+
+
+def calendars_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -> Callable[[date], "Calendar"]:
+    """Return the function that fits the calendar as it could be known on a day, for `rolling_backtest`.
+
+    Parameters
+    ----------
+    orders, returns, time_zone
+        As `waage.history.known_on` takes them: neither later orders nor later returns reach a calendar.
+
+    Returns
+    -------
+    callable
+        From a day to what `fit_calendar` returns, or its refusal.
+    """
+
+    def at(day: date) -> Calendar:
+        return fit_calendar(purchases_by_day(known_on(orders, returns, day, time_zone)), day)
+
+    return at
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """What a reader must know before trusting a forecast of customer value, as sentences computed from the results."""
 
+import numpy as np
 import pandas as pd
 
 from waage.clv.purchases import PurchaseModel
@@ -13,6 +14,10 @@ _TEXTS = {
         "the history has trends or seasons that the model does not know.",
         "Im Test lag die Prognose der Kauftage in {days} Tagen um {bias} % daneben, mehr als der Zufall erklärt: Die "
         "Historie hat Trends oder Saisons, die das Modell nicht kennt.",
+    ),
+    "silent": (
+        "Nobody bought in the {days} days of the test: it cannot tell how good the forecasts are.",
+        "In den {days} Tagen des Tests hat niemand gekauft: Wie gut die Prognosen sind, kann er nicht sagen.",
     ),
     "narrow": (
         "Intervals of single customers are too narrow: 80% intervals held {coverage}.",
@@ -41,12 +46,6 @@ _TEXTS = {
         "are therefore estimated by class of frequency.",
         "Kaufhäufigkeit und Bestellwert hängen zusammen (Spearman {rho}, {low} bis {high}); Bestellwerte werden daher "
         "je Klasse der Häufigkeit geschätzt.",
-    ),
-    "no_mean": (
-        "The spend model has no mean (q = {q} is not above 1): values of customers without repeat purchases cannot "
-        "be given.",
-        "Das Modell der Bestellwerte hat keinen Mittelwert (q = {q} liegt nicht über 1): Für Kunden ohne Wiederkauf "
-        "gibt es keinen Wert.",
     ),
     "negative": (
         "{n} customers' repeat purchases net to less than nothing; they count as worth nothing.",
@@ -91,8 +90,10 @@ def cautions(
     side = ("en", "de").index(language)
     tested = backtest[backtest["model"] == model.name].set_index("metric")
     found = []
-    if not within_chance(backtest, model.name):
-        bias = tested.loc["bias_pct", "value"]
+    bias = tested.loc["bias_pct", "value"]
+    if not np.isfinite(bias):
+        found.append(_TEXTS["silent"][side].format(days=holdout_days))
+    elif not within_chance(backtest, model.name):
         text = ("+" if bias > 0 else "") + number(bias, language)
         found.append(_TEXTS["missed"][side].format(days=holdout_days, bias=text))
     coverage = tested.loc["coverage_80", "value"]
@@ -110,8 +111,6 @@ def cautions(
         figures = {name: number(link[part], language, 2) for name, part in
                    (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
         found.append(_TEXTS[key][side].format(**figures))
-    if spend.problem:
-        found.append(_TEXTS["no_mean"][side].format(q=number(spend.params["q"], language, 2)))
     if spend.left_out and spend.left_out["negative"]:
         found.append(_TEXTS["negative"][side].format(n=number(spend.left_out["negative"], language)))
     if gross:

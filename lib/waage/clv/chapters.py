@@ -1,10 +1,12 @@
 """Chapters of the report and tables as readers see them, in English and German."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import pandas as pd
 
 from waage import style
+from waage.clv.backtest import as_used
 from waage.clv.spend import SpendModel
 from waage.clv.totals import hide_small
 from waage.privacy import mask_small
@@ -65,12 +67,14 @@ _CHAPTERS = {
     ),
     "metrics": (
         "",
+        "The interval of a total's error knows of chance and of the models' uncertainty alone. "
         "*MAE* and *RMSE* are purchase days a customer; *Gini* and *Spearman* say how well customers are ranked (1 is "
         "perfect); *top tenth* is the share of purchases in the top predicted tenth; *coverage* the share of customers "
         "inside their own set of likely counts, beside what these sets hold if the model is right: more than their "
         "name, as nobody buys on half a day; the *log score* is the mean log probability of what happened (higher is "
         "better).",
         "",
+        "Das Intervall des Fehlers einer Summe kennt nur den Zufall und die Unsicherheit der Modelle. "
         "*MAE* und *RMSE* sind Kauftage je Kunde; *Gini* und *Spearman* sagen, wie gut die Kunden gereiht sind (1 ist "
         "vollkommen); *bestes Zehntel* ist der Anteil der Käufe im Zehntel mit der höchsten Prognose; *Abdeckung* der "
         "Anteil der Kunden in ihrer eigenen Menge wahrscheinlicher Anzahlen, daneben, was diese Mengen enthalten, wenn "
@@ -115,11 +119,27 @@ _CHAPTERS = {
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
 _SUMS = ("value_12m", "clv", "endangered", "revenue", "plan")
-_DECIMALS = {"spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
+_LOOKS = (
+    "The same look from {n} earlier days, over {days} days each. How far totals were off there widens the intervals of "
+    "totals and moves the forecast of the coming weeks.",
+    "Derselbe Blick von {n} früheren Tagen aus, über je {days} Tage. Wie weit Summen dabei daneben lagen, weitet die "
+    "Intervalle der Summen und verschiebt die Prognose der kommenden Wochen.",
+)
+_LOOK = (
+    "The same look from one earlier day, over {days} days. How far its total was off widens the intervals of totals "
+    "and moves the forecast of the coming weeks.",
+    "Derselbe Blick von einem früheren Tag aus, über {days} Tage. Wie weit die Summe dabei daneben lag, weitet die "
+    "Intervalle der Summen und verschiebt die Prognose der kommenden Wochen.",
+)
+_UNKNOWN = (
+    " Where less than two years of history came before, the model had no season.",
+    " Wo weniger als zwei Jahre Historie vorausgingen, kannte das Modell keine Saison.",
+)
+_DECIMALS = {"total": 0, "forecast": 0, "spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
 _KINDS = {
     "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
-    "count": ("customers", "active", "orders", "orders_new", "total", "frequency_from"),
-    "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80"),
+    "count": ("customers", "active", "orders", "orders_new", "actual_total", "frequency_from"),
+    "share": ("clv_share", "plan_gap", "top_decile", "coverage_80", "mass_80", "coverage_95", "mass_95"),
     "label": ("model",),
 }
 #: Heads of columns; where a name means something else elsewhere, `style.LABELS` is not the place.
@@ -138,10 +158,15 @@ _HEADS = {
     "later_orders": ("Later purchase days (discounted)", "Spätere Kauftage (abgezinst)"),
     "order_value": ("Value of a purchase day", "Wert eines Kauftags"),
     "value": ("Value of a new customer (margin)", "Wert eines neuen Kunden (Marge)"),
-    "total": ("Total", "Summe"),
+    "window": ("Forecast made on", "Prognose vom"),
+    "total": ("Total (95% interval, past errors included)", "Summe (95-%-Intervall mit früheren Fehlern)"),
+    "forecast": ("Forecast", "Prognose"),
+    "actual_total": ("Came", "Gekommen"),
     "bias_pct": ("Error of the total (%)", "Fehler der Summe (%)"),
     "coverage_80": ("Inside 80% sets", "In 80-%-Mengen"),
     "mass_80": ("these hold", "diese enthalten"),
+    "coverage_95": ("Inside 95% sets", "In 95-%-Mengen"),
+    "mass_95": ("those hold", "jene enthalten"),
     "chosen": ("Chosen", "Gewählt"),
     "reason": ("Reason", "Grund"),
     "parameters": ("Parameters (95% interval)", "Parameter (95-%-Intervall)"),
@@ -195,7 +220,9 @@ def readable(frame: pd.DataFrame, language: str = "en", currency: str = "EUR") -
     Columns without any figure are left out.
     """
     empty = [name for name in frame if frame[name].isna().all() and name not in ("customers", "clv", "value")]
-    frame = frame.drop(columns=[name for name in empty if not name.endswith(("_low", "_high"))])
+    empty = [name for name in empty if not name.endswith(("_low", "_high"))]
+    ends = [f"{name}_{side}" for name in empty for side in ("low", "high")]
+    frame = frame.drop(columns=[*empty, *(name for name in ends if name in frame)])
     frame = _rounded(frame, language, currency)
     if "group" in frame:
         frame["group"] = [style.title(group, language) for group in frame["group"]]
@@ -213,12 +240,12 @@ def _rounded(frame: pd.DataFrame, language: str, currency: str) -> pd.DataFrame:
         if name not in frame or (name == "revenue" and "weeks" not in frame):
             continue
         if name in _DECIMALS:
-            frame[name] = [style.number(value, language, _DECIMALS[name]) for value in frame[name]]
-            continue
-        texts = [style.compact(value, currency, language) for value in frame[name]]
+            write = [lambda value, digits=_DECIMALS[name]: style.number(value, language, digits)] * 2
+        else:
+            write = [lambda value, unit=unit: style.compact(value, unit, language) for unit in (currency, None)]
+        texts = [write[0](value) for value in frame[name]]
         if f"{name}_low" in frame:
-            ends = [[style.compact(end, None, language) for end in frame.pop(f"{name}_{side}")]
-                    for side in ("low", "high")]  # fmt: skip
+            ends = [[write[1](end) for end in frame.pop(f"{name}_{side}")] for side in ("low", "high")]
             texts = [text if style.MISSING in low else f"{text} ({low}{to}{high})"
                      for text, low, high in zip(texts, *ends, strict=True)]  # fmt: skip
         frame[name] = texts
@@ -250,10 +277,58 @@ def list_summary(name: str, found: pd.DataFrame, *, min_cell: int, currency: str
 
 
 def backtest_table(tested: pd.DataFrame) -> pd.DataFrame:
-    """Return a backtest as one row a forecast, means over windows: model and the metrics readers look at."""
-    metrics = ["total", "bias_pct", "mae", "rmse", "spearman", "gini", "top_decile", "coverage_80", "mass_80"]
-    wide = tested.groupby(["model", "metric"])["value"].mean().unstack()
-    return wide.reindex(columns=[*metrics, "log_score"]).rename_axis(columns=None).reset_index()
+    """Return a backtest as one row a forecast, means over windows: model and the metrics readers look at.
+
+    The total has the interval that knows of past errors (without them: of chance and parameters), its error that of
+    chance and parameters.
+    """
+    metrics = ["total", "bias_pct", "mae", "rmse", "spearman", "gini", "top_decile"]
+    wide, low, high = (tested.groupby(["model", "metric"])[side].mean().unstack() for side in ("value", "low", "high"))
+    for side, ends in (("low", low), ("high", high)):
+        wide[f"total_{side}"] = ends["total_calendar" if "total_calendar" in ends else "total"]
+        wide[f"bias_pct_{side}"] = ends["bias_pct"]
+    ends = [f"{name}_{side}" for name in ("total", "bias_pct") for side in ("low", "high")]
+    return wide.reindex(columns=[*metrics, *ends]).rename_axis(columns=None).reset_index()
+
+
+def coverage_table(tested: pd.DataFrame) -> pd.DataFrame:
+    """Return what a backtest says of single customers' distributions, which models alone have: one row a model."""
+    metrics = ["coverage_80", "mass_80", "coverage_95", "mass_95", "log_score"]
+    wide = tested.groupby(["model", "metric"])["value"].mean().unstack().reindex(columns=metrics)
+    return wide.dropna(how="all").rename_axis(columns=None).reset_index()
+
+
+def looks_back(past: pd.DataFrame, model: str, days: int, language: str = "en") -> list:
+    """Return what to show of a rolling backtest: a sentence and a table, one row a look; nothing where there is none.
+
+    Parameters
+    ----------
+    past : DataFrame
+        From `rolling_backtest`.
+    model : str
+        The forecast that is shown, beside the Gini of the same rate; before a season was known, the one without.
+    days : int
+        Length of the windows.
+    language : {"en", "de"}
+    """
+    side, unknown = ("en", "de").index(language), past.loc[past["model"] != "zero", "window"].nunique()
+    unknown -= past.loc[past["model"] == model, "window"].nunique()
+    past = as_used(past, model)
+    wide = past.pivot(index="window", columns=["model", "metric"], values=["value", "low", "high"])
+    if model not in past["model"].to_numpy():
+        return []
+    table = pd.DataFrame({"window": [style.day(date.fromisoformat(day), language) for day in wide.index]})
+    for name, metric in (("forecast", "total"), ("actual_total", "actual_total"), ("bias_pct", "bias_pct")):
+        table[name] = wide["value", model, metric].to_numpy()
+        if name != "actual_total":
+            table[[f"{name}_low", f"{name}_high"]] = wide[[(end, model, metric) for end in ("low", "high")]].to_numpy()
+    for name in (model, "same_rate"):
+        ginis = wide["value", name, "gini"]
+        table[f"Gini: {style.label(name, language)}"] = [style.number(value, language, 3) for value in ginis]
+    text = (_LOOK if len(table) == 1 else _LOOKS)[side].format(n=len(table), days=days)
+    if unknown:
+        text += _UNKNOWN[side]
+    return [style.say(text), readable(table, language)]
 
 
 def group_table(

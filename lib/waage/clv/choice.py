@@ -1,19 +1,20 @@
 """Which model to use, and which forecast for what: shown as a table, said in a sentence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
+from waage.clv.backtest import as_used
 from waage.clv.calendar import Calendar
 from waage.clv.purchases import PurchaseModel, fit_purchases
 from waage.clv.spend import SpendModel, fit_spend
 from waage.errors import Refusal, WaageError, did_you_mean
 from waage.style import label, number
 
-#: Differences below these are no reason to prefer one forecast; judgements.
+#: A difference below this is no reason to prefer one forecast for ranking; a judgement.
 SAME_GINI = 0.005
-SAME_SCORE = 0.001
 _TEXTS = {
     "ranking": (
         "To rank customers use {name} (Gini {gini}{beside}); ",
@@ -66,6 +67,31 @@ def fit_models(
     return fitted
 
 
+def fit_money(customers: pd.DataFrame, day: date) -> SpendModel:
+    """Fit the value of a purchase day, by class of frequency where the two are related and that has a mean, else plain.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        As `fit_spend` takes them, as known on `day`.
+    day : date
+
+    Raises
+    ------
+    Refusal
+        When neither has a mean: then no forecast of money exists, of the test or of the years to come.
+    """
+    spend = fit_spend(customers)
+    if spend.problem and spend.classes:
+        spend = fit_spend(customers, by_frequency=False)
+    if spend.problem:
+        raise Refusal(
+            f"values of orders up to {day}: {spend.problem}; a few customers spend so much more than all others that "
+            "no forecast of money holds: leave them out, or learn on a longer history (a lower holdout_weeks)"
+        )
+    return spend
+
+
 def summaries(
     windows: Mapping[str, tuple[dict[str, PurchaseModel], SpendModel, pd.DataFrame]], time_unit: str
 ) -> pd.DataFrame:
@@ -105,7 +131,9 @@ def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.Da
     DataFrame
         Best first: model, log_score, gini, rmse, bias_pct (means over windows), loglik, aic, bic (of models without a
         calendar: on the clock of the season the likelihood has another unit), chosen, reason. The order is by
-        log_score; scores within `SAME_SCORE` of the best count as equal and go by AIC. A BG/NBD is chosen only
+        log_score; models that are no more than one standard error of the paired differences behind the best count as
+        equal (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3) and go by AIC, those with a
+        calendar by that of the same model without; between these two the log_score decides. A BG/NBD is chosen only
         where it is the only one: it takes every one-time buyer for alive.
     """
     if not models:
@@ -123,9 +151,13 @@ def choose_model(models: Sequence[PurchaseModel], tested: pd.DataFrame) -> pd.Da
     table = pd.DataFrame(rows, columns=columns)
     blind = table["model"].str.startswith("bg")
     blind &= not blind.all()
-    best = table.loc[~blind, "log_score"].max()
-    table["_close"] = (table["log_score"] >= best - SAME_SCORE) & ~blind
-    table["_aic"] = table["aic"].fillna(np.inf)
+    gaps = tested[tested["metric"] == "score_gap"].set_index("model")
+    behind = table["model"].map(gaps["value"].groupby("model").mean())
+    squares = (((gaps["high"] - gaps["low"]) / (2 * 1.96)) ** 2).groupby("model")
+    error = table["model"].map(np.sqrt(squares.sum()) / squares.size())
+    table["_close"] = (behind - behind[~blind].min() <= error) & ~blind
+    plain = table.set_index("model")["aic"]
+    table["_aic"] = table["model"].str.removesuffix("_calendar").map(plain).fillna(np.inf)
     table["_blind"] = blind
     table = table.sort_values(
         ["_blind", "_close", "_aic", "log_score"], ascending=[True, False, True, False], ignore_index=True
@@ -165,8 +197,9 @@ def verdict(tested: pd.DataFrame, language: str = "en", chosen: str = "") -> str
     Parameters
     ----------
     tested : DataFrame
-        As `backtest` or `rolling_backtest` return it; figures are means over windows, errors of totals the root mean
-        square.
+        As `backtest` and `rolling_backtest` return it, together. Figures are means over windows, each beside the same
+        windows of the same rate, so that a forecast that was tested once is not helped by an easy window; errors of
+        totals are the root mean square of forecasts that were tested in all windows.
     language : {"en", "de"}
     chosen : str
         The model that values customers: named for ranking, too, where no other ranks better by `SAME_GINI`.
@@ -177,9 +210,11 @@ def verdict(tested: pd.DataFrame, language: str = "en", chosen: str = "") -> str
         When nobody bought in any test.
     """
     side = ("en", "de").index(language)
+    tested = as_used(tested, *([chosen] if chosen else []))
     wide = tested.pivot(index=["window", "model"], columns="metric", values="value")
-    gini = wide["gini"].groupby("model").mean().dropna()
-    miss = np.sqrt((wide["bias_pct"] ** 2).groupby("model").mean()).dropna()
+    gini = _fair_means(wide["gini"].unstack()).dropna()
+    bias = wide["bias_pct"].unstack().dropna(how="all")
+    miss = np.sqrt((bias**2).mean())[bias.notna().sum() == bias.notna().sum().max()].dropna()
     if gini.empty or miss.empty:
         raise Refusal("nobody bought in the test window: nothing can be said of the forecasts")
     models = tested.loc[tested["metric"] == "log_score", "model"].unique()
@@ -194,7 +229,7 @@ def verdict(tested: pd.DataFrame, language: str = "en", chosen: str = "") -> str
         key = "plain" if plain[rival] >= gini[ranker] - SAME_GINI else "against"
         beside = _TEXTS[key][side].format(name=label(rival, language), gini=number(plain[rival], language, 3))
     counter = miss.idxmin()
-    windows = wide.index.get_level_values("window").nunique()
+    windows = int(bias[counter].notna().sum())
     told = _TEXTS["one"][side] if windows == 1 else _TEXTS["many"][side].format(n=windows)
     bias = tested[(tested["model"] == counter) & (tested["metric"] == "bias_pct")]
     if bias["low"].isna().all():
@@ -210,3 +245,10 @@ def verdict(tested: pd.DataFrame, language: str = "en", chosen: str = "") -> str
         )
         + _TEXTS[ending][side]
     )
+
+
+def _fair_means(figures: pd.DataFrame) -> pd.Series:
+    """Means over windows (rows), of forecasts that were not in all of them as if they had been."""
+    if "same_rate" not in figures:
+        return figures.mean()
+    return figures.sub(figures["same_rate"], axis=0).mean() + figures["same_rate"].mean()

@@ -1,8 +1,9 @@
-"""What a purchase history is: checks, unique histories with counts, and the one declared approximation."""
+"""What a purchase history is: checks, unique histories with counts, and what was known on a day."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -29,23 +30,6 @@ def unique_histories(histories: pd.DataFrame) -> pd.DataFrame:
         return counted.reset_index(drop=True)
     unique = counted.groupby(KEYS, as_index=False, sort=True)["n"].sum()
     return unique[unique["n"] > 0].reset_index(drop=True)
-
-
-def whole_weeks(histories: pd.DataFrame) -> pd.DataFrame:
-    """Truncate recency and T to whole weeks, still counted in days: fewer unique histories, another model.
-
-    A declared approximation: on a million customers it leaves a seventh of the unique histories, and moved r by
-    2 % and alpha by 8 %. `time_unit="weeks"` is exact and does not need it.
-
-    Returns
-    -------
-    DataFrame
-        As `unique_histories`. Purchase days stay as many as they were, so recency is at least that.
-    """
-    unique = unique_histories(histories)
-    unique["recency"] = np.maximum(unique["recency"] // 7 * 7, unique["frequency"])
-    unique["T"] = np.maximum(unique["T"] // 7 * 7, unique["recency"])
-    return unique_histories(unique)
 
 
 def check_histories(histories: pd.DataFrame) -> None:
@@ -78,40 +62,6 @@ def check_histories(histories: pd.DataFrame) -> None:
         raise WaageError("histories: " + "; ".join(faults))
 
 
-def check_orders(orders: ir.Table, as_of: date) -> None:
-    """Refuse orders that no value can be computed from: later than `as_of`, of several currencies, without a day.
-
-    `waage.history.purchase_histories` filters later orders away, as a look from an earlier day must; call this
-    where there should be none.
-
-    Raises
-    ------
-    WaageError
-        Naming all faults.
-    """
-    counts = {"late": (orders.day > as_of).sum(), "undated": orders.day.isnull().sum(), "last": orders.day.max()}
-    counts["unpriced"] = orders.net_revenue.isnull().sum()
-    if "currency" in orders.columns:
-        counts |= {"currencies": orders.currency.nunique(), "one": orders.currency.min(), "two": orders.currency.max()}
-    found = orders.aggregate(**counts).to_pyarrow().to_pylist()[0]
-    faults = []
-    if found["late"]:
-        faults.append(
-            f"{found['late']} rows lie after as_of {as_of}, the last on {found['last']}; filter them or move as_of"
-        )
-    if found["undated"]:
-        faults.append(f"{found['undated']} rows have no day")
-    if found["unpriced"]:
-        faults.append(f"net_revenue is missing in {found['unpriced']} rows")
-    if found.get("currencies", 1) > 1:
-        faults.append(
-            f"{found['currencies']} currencies are mixed ({found['one']}, {found['two']}, ...); convert them in "
-            "sources/orders.sql"
-        )
-    if faults:
-        raise WaageError("orders: " + "; ".join(faults))
-
-
 def histories_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -> Callable[[date, date], pd.DataFrame]:
     """Return the function that gives histories as they were known on a day, for `rolling_backtest`.
 
@@ -123,14 +73,42 @@ def histories_from(orders: ir.Table, returns: ir.Table | None, time_zone: str) -
     Returns
     -------
     callable
-        From a cut and the end of its window to a DataFrame as `waage.history.purchase_histories` makes it, by person.
+        From a cut and the end of its window to a DataFrame by person: as `waage.history.purchase_histories` makes it,
+        the window as known on its end, and `last_window`, see there.
     """
 
     def at(cut: date, end: date) -> pd.DataFrame:
-        known = known_on(orders, returns, cut, time_zone)
-        return purchase_histories(orders, cut, end, known).order_by("person_id").execute()
+        known, later = (known_on(orders, returns, day, time_zone) for day in (cut, end))
+        table = purchase_histories(later, cut, end, known)
+        recent = last_window(known, cut, (end - cut).days)
+        return table.left_join(recent, "person_id").drop("person_id_right").order_by("person_id").execute()
 
     return at
+
+
+def last_window(known: ir.Table, cut: date, days: int) -> ir.Table:
+    """Count what customers bought again in the last `days` up to the cut, as a lazy expression.
+
+    Parameters
+    ----------
+    known : ibis table
+        The orders as known on the cut.
+    cut : date
+    days : int
+        Length of the window. Where the data begin inside it, counts are scaled up to it.
+
+    Returns
+    -------
+    ibis table
+        person_id, last_window: purchase days in the window without a customer's first one ever, of everybody known:
+        who was won inside the window counts, too.
+    """
+    seen = known.filter(known.person_id.notnull() & known.counts & (known.day <= cut))
+    start = cut - timedelta(days=days)
+    table = seen.group_by("person_id").agg(first=seen.day.min(), bought=seen.day.nunique(where=seen.day > start))
+    observed = ibis.least(ibis.literal(cut).delta(seen.day.min().as_scalar(), unit="day") + 1, days)
+    again = table.bought - ibis.ifelse(table["first"] > start, 1, 0)
+    return table.select("person_id", last_window=again * (days / observed))
 
 
 def return_rates(orders: ir.Table, as_of: date, weight: float = 5.0) -> ir.Table:

@@ -1,7 +1,8 @@
 """What a history lets one expect: orders while alive, the next order, the value without an end."""
 
 import numpy as np
-from scipy.special import expit, hyp2f1, hyperu, log_expit, polygamma
+from scipy.special import betaln, expit, gammaln, hyp2f1, hyperu, log_expit, polygamma
+from scipy.stats import nbinom
 
 from waage.clv.likelihood import BLOCK, scaled_integral, survivals
 
@@ -38,6 +39,43 @@ def order_if_alive(model: str, params, x, T, horizon) -> np.ndarray:
         total = scaled_integral(r + k + 1, s, alpha + age, beta + age, length)[-1].sum(axis=0)
         out[start : start + BLOCK] = (r + k) / (alpha + age) * total
     return np.minimum(result, 1.0)
+
+
+def count_if_alive(model: str, params, x, T, horizon, count) -> np.ndarray:
+    """Probability of exactly `count` orders in `horizon` of customers who are still there.
+
+    BG/NBD and MBG/NBD: the smaller one of a negative binomial number (the rate's posterior) and a beta-geometric one
+    (the purchase after which a customer leaves), which are independent. Pareto/NBD: negative binomial counts over a
+    lifetime that ends within the horizon, integrated over its density, or beyond it.
+    """
+    r, alpha, third, fourth = params
+    x, T, horizon, count = np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in (x, T, horizon, count)))
+    shape, rate = r + x, alpha + T
+    if model != "pareto":
+        still = rate / (rate + horizon)
+        wanted, more = nbinom.pmf(count, shape, still), nbinom.sf(count, shape, still)
+        survived, passed = survivals(model, fourth, x), np.maximum(count - 1, 0)
+        whole = betaln(third, survived)
+        stays = np.exp(betaln(third, survived + passed) - whole)
+        leaves = np.where(count > 0, np.exp(betaln(third + 1, survived + passed) - whole), 0.0)
+        return wanted * stays + more * leaves
+    far = fourth + T
+    constant = gammaln(shape + count) - gammaln(shape) - gammaln(count + 1)
+
+    def counted(span):
+        grown = np.log1p(span / rate)
+        return np.exp(constant - shape * grown + count * (np.log(np.maximum(span, 1e-300) / rate) - grown))
+
+    total = counted(horizon) * np.exp(-third * np.log1p(horizon / far))
+    # Nodes in the logarithm of time, as the integrand changes fastest at its beginning.
+    pivot = np.minimum(rate, far)
+    half = 0.5 * np.log1p(horizon / pivot)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(64), strict=True):
+        grown = half * (node + 1)
+        span = pivot * np.expm1(grown)
+        density = third / far * np.exp(-(third + 1) * np.log1p(span / far))
+        total = total + weight * half * pivot * np.exp(grown) * density * counted(span)
+    return total
 
 
 def median_wait(model: str, params, alive, x, T, ceiling: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from waage.clv.drawing import draw_purchases
 from waage.clv.fitting import covariance_frame, draw_log_normal, maximise, summary_frame
 from waage.clv.histories import KEYS, unique_histories
 from waage.clv.likelihood import PARAMETERS, alive_probability, log_likelihood
-from waage.clv.prediction import discounted_if_alive, median_wait, order_if_alive, orders_if_alive
+from waage.clv.prediction import count_if_alive, discounted_if_alive, median_wait, order_if_alive, orders_if_alive
 from waage.errors import Refusal, WaageError, did_you_mean
 
 MODELS = ("mbg", "pareto", "bg")
@@ -210,6 +210,13 @@ class PurchaseModel:
         alive = alive_probability(self.model, self._vector, x, recency, T)
         return alive * order_if_alive(self.model, self._vector, x, T, self._horizon(days, x))
 
+    def p_count(self, count, days, frequency, recency, T) -> np.ndarray:
+        """Probability of exactly `count` purchase days (shape (n,)) in the next `days`, shape (n,)."""
+        x, recency, T = self._history(frequency, recency, T)
+        alive = alive_probability(self.model, self._vector, x, recency, T)
+        coming = count_if_alive(self.model, self._vector, x, T, self._horizon(days, x), count)
+        return alive * coming + np.where(np.asarray(count) == 0, 1 - alive, 0.0)
+
     def days_to_order(self, frequency, recency, T) -> np.ndarray:
         """Median days to the next purchase day, shape (n,); inf where none is as likely, or within ten years."""
         x, recency, T = np.atleast_1d(*self._history(frequency, recency, T))
@@ -272,26 +279,6 @@ class PurchaseModel:
             buyers, counts, _ = draw_purchases(self.model, vector, horizon, x, recency, T, rng, alive)
             row[buyers] = counts
         return orders
-
-    def draw_order_days(
-        self, days, frequency, recency, T, *, params, rng: np.random.Generator, alive=None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw once when customers buy in the next `days`, given one parameter vector of the time unit.
-
-        Returns
-        -------
-        buyers : ndarray of int
-            Positions of the customers who buy, ascending.
-        counts : ndarray of int
-            Their purchase days.
-        when : ndarray of float
-            Days from now of each purchase, those of a buyer side by side; length counts.sum().
-        """
-        x, recency, T = self._history(frequency, recency, T)
-        horizon = float(self._horizon(days, np.zeros(())))
-        vector = np.asarray(params, dtype=float)
-        buyers, counts, when = draw_purchases(self.model, vector, horizon, x, recency, T, rng, alive)
-        return buyers, counts, self._days(when)
 
     def plot_alive(self, ax=None, **options):
         """Draw P(alive) over frequency and recency; see `waage.clv.plots.plot_history_map`."""

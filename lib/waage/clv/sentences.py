@@ -37,12 +37,18 @@ _SEASON = {
         "Modelle mit Saisonkalender waren nicht verlangt.",
     ),
     "short": (
-        "There is no seasonal calendar: it needs two years of history, and totals are forecast without a season.",
-        "Einen Saisonkalender gibt es nicht: Er braucht zwei Jahre Historie, Summen kommen daher ohne Saison aus.",
+        "No seasonal calendar could be tested: it needs two years of history before the test, and totals are forecast "
+        "without a season.",
+        "Ein Saisonkalender ließ sich nicht prüfen: Er braucht zwei Jahre Historie vor dem Test, Summen kommen daher "
+        "ohne Saison aus.",
+    ),
+    "beaten": (
+        "Models with a seasonal calendar were tested; the chosen one has none: totals are forecast without a season.",
+        "Modelle mit Saisonkalender wurden geprüft; das gewählte hat keinen, Summen kommen daher ohne Saison aus.",
     ),
     "found": (
-        "The seasonal calendar rests on at least two years of weeks.",
-        "Der Saisonkalender ruht auf mindestens zwei Jahren von Wochen.",
+        "The seasonal calendar rests on {weeks} weeks.",
+        "Der Saisonkalender ruht auf {weeks} Wochen.",
     ),
 }
 
@@ -56,7 +62,7 @@ def fit_sentence(
     ----------
     model, spend : PurchaseModel, SpendModel
     calendar : Calendar, Refused or None
-        None: none was asked for.
+        The one that was tested: that of the cut. None: none was asked for.
     unit : {"days", "weeks"}
         Of the parameters.
     language : {"en", "de"}
@@ -67,8 +73,11 @@ def fit_sentence(
     figures |= {key: style.number(link[name], language, 2) for key, name in
                 (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
     figures |= {name: style.number(out.get(name, 0), language) for name in ("one_time", "zero", "negative")}
-    season = _SEASON["asked" if calendar is None else "short" if isinstance(calendar, Refused) else "found"][side]
-    return f"{_FIT[side].format(**figures)} {season}"
+    key = "asked" if calendar is None else "short" if isinstance(calendar, Refused) else "beaten"
+    weeks = ""
+    if model.calendar is not None:
+        key, weeks = "found", style.number(model.calendar.weeks, language)
+    return f"{_FIT[side].format(**figures)} {_SEASON[key][side].format(weeks=weeks)}"
 
 
 def window_sentence(cut: date, holdout_days: int, chosen: str, language: str = "en") -> str:

@@ -210,43 +210,6 @@ class SpendModel:
             drawn[bad] = draw_log_normal(self.params, self.log_draw_factor, int(bad.sum()), rng)
         return drawn
 
-    def draw_value(
-        self, orders, frequency, monetary, rng: np.random.Generator, *, with_parameters: bool = False
-    ) -> np.ndarray:
-        """Draw the money of `orders` purchase days, same shape: (n,) or (draws, n).
-
-        The value of k orders is Gamma(p k, nu), with nu ~ Gamma(q + p x, v + x m) given the history, where v
-        is the rate of the gamma over nu. `with_parameters` gives each row of draws its own parameter vector.
-
-        Raises
-        ------
-        WaageError
-            When orders are negative, or parameter uncertainty is asked for with q not above 1.
-        """
-        orders = np.asarray(orders)
-        if (orders < 0).any():
-            raise WaageError(f"orders must not be negative, got {orders.min()}")
-        x, m = clean_history(frequency, monetary)
-        rows = np.atleast_2d(orders)
-        params = (
-            self.draw_parameters(len(rows), rng)
-            if with_parameters
-            else np.tile(self.params.to_numpy(dtype=float), (len(rows), 1))
-        )
-        money = np.zeros(rows.shape)
-        for row, counts, vector in zip(money, rows, params, strict=True):
-            buyers = np.flatnonzero(counts)
-            rate = draw_rates(self.split(vector, x[buyers]), x[buyers], m[buyers], rng)
-            row[buyers] = rng.standard_gamma(vector[0] * counts[buyers]) / rate
-        return money.reshape(orders.shape)
-
-
-def draw_rates(params, x, m, rng: np.random.Generator) -> np.ndarray:
-    """Draw each customer's rate nu of the gamma law of one purchase day's value; `params` as `split` returns it."""
-    p, q, v = params
-    # A rate of zero would make money infinite; gamma draws underflow only for tiny shapes.
-    return np.maximum(rng.standard_gamma(q + p * x), 1e-12) / (v + x * m)
-
 
 def clean_history(frequency, monetary) -> tuple[np.ndarray, np.ndarray]:
     """Return frequency and monetary as floats, monetary 0 without repeat purchases or when negative.

@@ -7,11 +7,19 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
-from waage.clv import fit_calendar, fit_purchases, order_total, past_error, predictive_check
+from waage.clv import (
+    Terms,
+    fit_calendar,
+    fit_purchases,
+    newcomer_value,
+    order_total,
+    past_error,
+    predictive_check,
+)
 from waage.clv.histories import KEYS
 from waage.demo.world import LAST_DAY
 
-from .customers import demo_customers, histories_of, simulate_many
+from .customers import demo_customers, histories_of, model_with, simulate_many
 
 
 @pytest.fixture(scope="module", params=["bg", "mbg", "pareto"])
@@ -59,6 +67,27 @@ def test_totals_hold_what_they_say(world):
     # 400 groups of 150: standard errors of 2.0 and 1.1 points.
     assert np.mean(inside[0.8]) == pytest.approx(0.80, abs=0.03)
     assert np.mean(inside[0.95]) == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.slow
+def test_a_new_customers_interval_holds_the_truth_for_young_cohorts_too():
+    params, terms = (0.8, 60.0, 0.7, 2.0), Terms("1997-09-30", 1.0, 0.10)
+    spans = {"0 to 90": (0, 91), "91 to 180": (91, 181), "450 to 540": (450, 541), "640 to 730": (640, 731)}
+    held, truth = {name: 0 for name in spans}, 0.0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        ages = np.concatenate([rng.integers(*span, 950) for span in spans.values()]).astype(float)
+        people = simulate_many("mbg", params, ages, seed + 1, 0)
+        people["recency"] = np.maximum(np.ceil(people["recency"]), people["frequency"])
+        people["T"] = np.maximum(people["T"], people["recency"])
+        people = people.assign(cohort=np.repeat([*spans], 950), first_value=40.0, monetary=40.0)
+        truth = truth or newcomer_value(people, model_with("mbg", *params), terms)["value"].iloc[0]
+        model = fit_purchases(people, "mbg", fitter="own")
+        found = newcomer_value(people, model, terms, by="cohort", seed=seed).set_index("group")
+        for name in spans:
+            held[name] += found.loc[name, "value_low"] <= truth <= found.loc[name, "value_high"]
+    # Nominal 80 %, standard error 5 points. With models of their own the young ones held it in 63 % and less.
+    assert min(held.values()) / 60 >= 0.70, held
 
 
 @pytest.mark.slow

@@ -228,7 +228,9 @@ def test_a_new_customer_is_worth_the_first_order_and_what_follows(orders, sample
         and set(first["first_channel"]) == {"app", "web"}
     )
     people = sample.merge(first, on="person_id")
-    found = newcomer_value(people, bg, TERMS, by="first_channel").set_index("group")
+    young = newcomer_value(people, bg, TERMS, by="first_channel")
+    assert not young["own_model"].any(), "nine months do not tell two channels apart"
+    found = newcomer_value(people, bg, TERMS, by="first_channel", watched_days=200).set_index("group")
     assert list(found.index) == ["app", "web", "all"] and found["own_model"].tolist() == [True, True, False]
     everybody = found.loc["all"]
     assert everybody["first_margin"] == pytest.approx(0.35 * people["first_value"].mean())
@@ -237,10 +239,20 @@ def test_a_new_customer_is_worth_the_first_order_and_what_follows(orders, sample
     worth = everybody["first_margin"] + 0.35 * everybody["later_orders"] * everybody["order_value"]
     assert everybody["value"] == pytest.approx(worth)
     assert ((found["value_low"] < found["value"]) & (found["value"] < found["value_high"])).all()
-    poor = newcomer_value(people, bg, TERMS, by="first_channel", min_repeaters=10_000)
+    poor = newcomer_value(people, bg, TERMS, by="first_channel", min_repeaters=10_000, watched_days=0)
     assert not poor["own_model"].any()
     with pytest.raises(WaageError, match="column first_value missing"):
         newcomer_value(sample, bg, TERMS)
+
+
+def test_a_new_customers_returns_cost_what_a_known_ones_do(orders, sample, mbg):
+    people = sample.merge(first_purchases(orders, CUT.date()).execute(), on="person_id").assign(return_rate=0.2)
+    plain, costly = (
+        newcomer_value(people, mbg, Terms(CUT, 0.35, 0.10, return_cost=cost)).iloc[0] for cost in (0.0, 10.0)
+    )
+    assert costly["first_margin"] == pytest.approx(plain["first_margin"] - 2.0)
+    assert costly["value"] == pytest.approx(plain["value"] - 2.0 * (1 + plain["later_orders"]))
+    assert costly["value_low"] < costly["value"] < costly["value_high"] < plain["value_high"]
 
 
 def test_orders_that_cannot_be_valued_are_refused(orders):

@@ -49,11 +49,13 @@ _CHAPTERS = {
     "newcomers": (
         "What a new customer is worth",
         "Margin of the first order and of all that follows, before the cost of winning the customer: what may be spent "
-        "on it at most. By quarter and channel of the first purchase; at the beginning of the data customers of long "
-        "standing look new.",
+        "on it at most. By quarter and channel of the first purchase; what follows the first order of a group not yet "
+        "watched for a year is that of all customers. At the beginning of the data customers of long standing look "
+        "new.",
         "Was ein neuer Kunde wert ist",
         "Marge der ersten Bestellung und aller folgenden, vor den Kosten der Gewinnung: was sie höchstens kosten darf. "
-        "Nach Quartal und Kanal des ersten Kaufs; am Anfang der Daten sehen alte Kunden wie neue aus.",
+        "Nach Quartal und Kanal des ersten Kaufs; was auf die erste Bestellung folgt, ist bei Gruppen, die noch kein "
+        "Jahr beobachtet sind, das aller Kunden. Am Anfang der Daten sehen alte Kunden wie neue aus.",
     ),
     "backtest": (
         "Would it have worked? A test on weeks the models did not see",

@@ -1,5 +1,6 @@
 """What a reader is told in a sentence: what customers are worth, how the models were fitted, what the truth was."""
 
+import re
 from datetime import date
 
 import ibis.expr.types as ir
@@ -8,6 +9,7 @@ import pandas as pd
 from waage import style
 from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
+from waage.clv.totals import few
 from waage.clv.value import Terms
 from waage.errors import Refused
 
@@ -47,8 +49,29 @@ _SEASON = {
 }
 
 
+#: What a fit says of itself, in the order in which a phrase may hold another.
+_LOG = (
+    ("accepted by its gradient", "nach dem Gradienten angenommen"),
+    ("converged", "konvergiert"),
+    ("at the default tolerance", "bei der üblichen Toleranz"),
+    ("from the end of the first search", "vom Ende der ersten Suche"),
+    (r"from a fit on ([\d,]+) grouped histories", r"von einer Anpassung an \1 gruppierte Historien"),
+    (r"from start (\d+) of (\d+)", r"von Start \1 von \2"),
+    ("at tolerance", "bei Toleranz"),
+    ("largest gradient", "größter Gradient"),
+    ("the likelihood is flat: no standard errors", "die Likelihood ist flach: keine Standardfehler"),
+    ("weakly identified", "schwach bestimmt"),
+    ("standard error of the logarithm above 1", "Standardfehler des Logarithmus über 1"),
+)
+
+
 def fit_sentence(
-    model: PurchaseModel, spend: SpendModel, calendar: object = None, unit: str = "days", language: str = "en"
+    model: PurchaseModel,
+    spend: SpendModel,
+    calendar: object = None,
+    unit: str = "days",
+    language: str = "en",
+    min_cell: int = 0,
 ) -> str:
     """Say how the chosen models were fitted, on whom, whether money depends on frequency, whether there is a season.
 
@@ -60,22 +83,31 @@ def fit_sentence(
     unit : {"days", "weeks"}
         Of the parameters.
     language : {"en", "de"}
+    min_cell : int
+        Fewer customers than this are not counted out.
     """
     side, link, out = ("en", "de").index(language), spend.independence, spend.left_out or {}
     figures = {"customers": style.number(model.n_customers, language), "unit": _UNITS[unit][side]}
-    figures |= {"histories": style.number(model.n_histories, language), "how": model.convergence}
+    figures |= {"histories": style.number(model.n_histories, language), "how": _log(model, side)}
     figures |= {key: style.number(link[name], language, 2) for key, name in
                 (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
-    figures |= {name: style.number(out.get(name, 0), language) for name in ("one_time", "zero", "negative")}
+    figures |= {name: few(out.get(name, 0), min_cell, language) for name in ("one_time", "zero", "negative")}
     season = _SEASON["asked" if calendar is None else "short" if isinstance(calendar, Refused) else "found"][side]
     return f"{_FIT[side].format(**figures)} {season}"
+
+
+def _log(model: PurchaseModel, side: int) -> str:
+    text = model.convergence
+    for english, german in _LOG if side else ():
+        text = re.sub(english, german, text)
+    return text
 
 
 def window_sentence(cut: date, holdout_days: int, chosen: str, language: str = "en") -> str:
     """Say what was learned on, how long the test was, and which model the values of the report come from."""
     text = (
         "Learned up to {day}, forecast for {days} days. The values of this report come from {name}, see the models.",
-        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus {name}, siehe Modelle.",
+        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus „{name}“, siehe Modelle.",
     )[("en", "de").index(language)]
     return text.format(day=style.day(cut, language), days=holdout_days, name=style.label(chosen, language))
 

@@ -14,6 +14,7 @@ from waage.clv.purchases import PurchaseModel
 from waage.clv.value import Scores, Terms, month_ends
 from waage.errors import WaageError
 from waage.privacy import mask_small
+from waage.style import number
 
 #: What is believed of the relative error of a total before any forecast was tested, and how many tests that is worth.
 #: Judgements: a tenth, as much as five tests would say.
@@ -206,6 +207,13 @@ def hide_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, oth
     if masked[count].isna().any():
         return masked
     return mask_small(table, count, *values, min_cell=min_cell, others=others)
+
+
+def few(count: int, min_cell: int, language: str = "en") -> str:
+    """Return a number of customers as text, without counting out a group too small to be shown."""
+    if 0 < count < min_cell:
+        return ("fewer than {n}", "weniger als {n}")[language == "de"].format(n=number(min_cell, language))
+    return number(count, language)
 
 
 def shown_totals(totals: pd.DataFrame, *, min_cell: int, others: int = 0) -> pd.DataFrame:

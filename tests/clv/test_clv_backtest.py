@@ -263,7 +263,7 @@ def test_the_verdict_is_one_sentence(result, sample):
     english, german = verdict(result), verdict(result, "de")
     assert english.startswith("To rank customers use Pareto/NBD (Gini 0.673, against 0.666 of Same rate again);")
     assert "for totals use Pareto/NBD, which missed by 11.5% (one test)" in english and english.endswith(".")
-    assert german.startswith("Zum Reihen der Kunden: Pareto/NBD (Gini 0,673") and "11,5 %" in german
+    assert german.startswith("Zum Reihen der Kunden: „Pareto/NBD“ (Gini 0,673") and "11,5 %" in german
     plain = result.copy()
     plain.loc[(plain["model"] == "same_rate") & (plain["metric"] == "gini"), "value"] = 0.8
     assert verdict(plain).startswith("To rank customers use Same rate again (Gini 0.800)")

@@ -107,7 +107,8 @@ def window_sentence(cut: date, holdout_days: int, chosen: str, language: str = "
     """Say what was learned on, how long the test was, and which model the values of the report come from."""
     text = (
         "Learned up to {day}, forecast for {days} days. The values of this report come from {name}, see the models.",
-        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus „{name}“, siehe Modelle.",
+        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus „{name}“, siehe "
+        "Modelle.",
     )[("en", "de").index(language)]
     return text.format(day=style.day(cut, language), days=holdout_days, name=style.label(chosen, language))
 

@@ -220,6 +220,21 @@ def test_christmas_lies_inside_the_interval_that_knows_of_past_errors(sample, re
     assert error_of(past, "unknown").n == 0
 
 
+def test_money_has_errors_of_its_own():
+    names = ["actual_total", "total", "revenue_actual", "revenue_total"]
+    rows = [
+        (window, "mbg", name, value, value * 0.99, value * 1.01)
+        for window, values in (("holdout", (100, 100, 3000, 2000)), ("2024-01-01", (80, 100)))
+        for name, value in zip(names, values, strict=False)
+    ]
+    tested = pd.DataFrame(rows, columns=["window", "model", "metric", "value", "low", "high"])
+    assert error_of(tested, "mbg").drift == pytest.approx(np.log(0.8) / 3)
+    money = error_of(tested, "mbg", money=True)
+    assert money.n == 2 and money.drift == pytest.approx((np.log(1.5) + np.log(0.8)) / 3)
+    plain = tested[tested["metric"].isin(names[:2])]
+    assert error_of(plain, "mbg", money=True) == error_of(plain, "mbg")
+
+
 def test_learned_baselines_are_honest(sample, bg):
     cut = pd.Timestamp("1997-09-30").date()
     before = pd.Timestamp("1997-06-30").date()

@@ -171,8 +171,11 @@ def origins(first: date, last: date, holdout_days: int, step_days: int, shortest
     return result
 
 
-def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
-    """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none."""
+def error_of(tested: pd.DataFrame, model: str, *, money: bool = False) -> ForecastError:
+    """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none.
+
+    `money` asks for totals of revenue, in windows that `backtest_revenue` knows; the others lend their purchases.
+    """
     mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     if not len(mine):
         return ForecastError()
@@ -181,7 +184,11 @@ def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     usable = ((table["actual_total"] > 0) & (table["total"] > 0) & (total["low"] > 0)).to_numpy()
     table, total = table[usable], total[usable]
     chance = (np.log(total["high"]) - np.log(total["low"])) / (2 * 1.96)
-    return past_error(table["actual_total"], table["total"], chance)
+    actual, forecast = table["actual_total"], table["total"]
+    if money and "revenue_total" in table:
+        priced = (table["revenue_actual"] > 0) & (table["revenue_total"] > 0)
+        actual, forecast = actual.mask(priced, table["revenue_actual"]), forecast.mask(priced, table["revenue_total"])
+    return past_error(actual, forecast, chance)
 
 
 def predictive_check(

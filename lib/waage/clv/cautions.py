@@ -4,7 +4,7 @@ import pandas as pd
 
 from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import RELATED, SpendModel
-from waage.clv.totals import few
+from waage.clv.totals import count_text
 from waage.style import number, percent
 
 LOW_COVERAGE = 0.75  # of nominal 80 % sets of counts; a judgement
@@ -125,7 +125,7 @@ def cautions(
     if spend.problem:
         found.append(_TEXTS["no_mean"][side].format(q=number(spend.params["q"], language, 2)))
     if spend.left_out and spend.left_out["negative"]:
-        text = _TEXTS["negative"][side].format(n=few(spend.left_out["negative"], min_cell, language))
+        text = _TEXTS["negative"][side].format(n=count_text(spend.left_out["negative"], min_cell, language))
         found.append(text[0].upper() + text[1:])
     if gross:
         found.append(_TEXTS["gross"][side])

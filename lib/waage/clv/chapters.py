@@ -14,12 +14,16 @@ _CHAPTERS = {
         "",
         "A purchase day is a day with at least one order. A single customer's expected value may lie above the upper "
         "end of the own interval: most futures of a customer who has probably left hold nothing. A total's interval "
-        "knows of chance, of the models' uncertainty, and of how far such forecasts were off before.",
+        "knows of chance, of the models' uncertainty, and of how far such forecasts were off before. Totals and sums "
+        "by group are also moved by what past forecasts missed in one direction; the values of single customers in the "
+        "table `clv` are not, and add up to more or less by that.",
         "",
         "Ein Kauftag ist ein Tag mit mindestens einer Bestellung. Der erwartete Wert eines einzelnen Kunden kann über "
         "dem oberen Ende seines Intervalls liegen: Wer wahrscheinlich gegangen ist, bringt in den meisten Fällen "
         "nichts mehr. Das Intervall einer Summe kennt den Zufall, die Unsicherheit der Modelle und wie weit solche "
-        "Prognosen früher daneben lagen.",
+        "Prognosen früher daneben lagen. Summen, auch je Gruppe, sind zudem um das verschoben, was frühere Prognosen "
+        "in einer Richtung verfehlten; die Werte einzelner Kunden in der Tabelle `clv` sind es nicht und ergeben "
+        "zusammen um so viel mehr oder weniger.",
     ),
     "uses": (
         "What to do with it",
@@ -33,10 +37,14 @@ _CHAPTERS = {
     "outlook": (
         "The coming weeks",
         "Purchase days and net revenue of the customers known today and of those yet to be won, at the pace of the "
-        "last 52 weeks; past errors of such forecasts move it and widen its interval.",
+        "last 52 weeks; past errors of such forecasts move it and widen its interval. A plan is held against the whole "
+        "company: what anonymous purchases and persons who object to profiling brought of the last 52 weeks' revenue "
+        "is added in the same share.",
         "Die kommenden Wochen",
         "Kauftage und Umsatz der heute bekannten Kunden und der noch zu gewinnenden, im Tempo der letzten 52 Wochen; "
-        "frühere Fehler solcher Prognosen verschieben sie und weiten ihr Intervall.",
+        "frühere Fehler solcher Prognosen verschieben sie und weiten ihr Intervall. Ein Plan wird am ganzen "
+        "Unternehmen gemessen: Was anonyme Käufe und Personen, die der Profilbildung widersprechen, zum Umsatz der "
+        "letzten 52 Wochen beitrugen, kommt im selben Verhältnis hinzu.",
     ),
     "lists": (
         "Whom to win back, whom to court",
@@ -116,7 +124,7 @@ _CHAPTERS = {
     ),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
-_SUMS = ("value_12m", "clv", "endangered", "revenue", "plan")
+_SUMS = ("value_12m", "clv", "endangered", "revenue", "revenue_all", "plan")
 _DECIMALS = {"spearman": 3, "gini": 3, "log_score": 3, "bias_pct": 1}
 _KINDS = {
     "money": ("clv_per_customer", "first_margin", "order_value", "value", "mean"),
@@ -134,6 +142,7 @@ _HEADS = {
     "weeks": ("Weeks", "Wochen"),
     "orders": ("Purchase days", "Kauftage"),
     "orders_new": ("of future customers", "davon künftige Kunden"),
+    "revenue_all": ("Net revenue of the whole company", "Umsatz des ganzen Unternehmens"),
     "plan": ("Plan", "Plan"),
     "plan_gap": ("Against plan", "Gegen Plan"),
     "first_margin": ("Margin of the first order", "Marge der ersten Bestellung"),

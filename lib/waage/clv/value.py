@@ -368,7 +368,7 @@ def month_ends(as_of: date | str, months: int) -> np.ndarray:
 
 
 def _simulate(purchases, spend, history, alive, ends, terms, draws, seed, chunk: int = 8_192) -> np.ndarray:
-    """Bounds, the discounted orders at the bounds, the variances of money per unit, of orders, of money in 12 months."""
+    """Bounds, the discounted orders at them, the variances of money per unit, of orders, of money in 12 months."""
     n, vector = len(alive), purchases.params.to_numpy(dtype=float)
     x, recency, T = purchases._history(*history)
     horizon = ends[-1] if terms.clv_years else int(np.ceil(365.25 * np.log(200) / np.log1p(terms.discount_rate)))

@@ -229,10 +229,10 @@ def test_money_has_errors_of_its_own():
     ]
     tested = pd.DataFrame(rows, columns=["window", "model", "metric", "value", "low", "high"])
     assert error_of(tested, "mbg").drift == pytest.approx(np.log(0.8) / 3)
-    money = error_of(tested, "mbg", money=True)
+    money = error_of(tested, "mbg").money
     assert money.n == 2 and money.drift == pytest.approx((np.log(1.5) + np.log(0.8)) / 3)
     plain = tested[tested["metric"].isin(names[:2])]
-    assert error_of(plain, "mbg", money=True) == error_of(plain, "mbg")
+    assert error_of(plain, "mbg").money == error_of(plain, "mbg")
 
 
 def test_learned_baselines_are_honest(sample, bg):

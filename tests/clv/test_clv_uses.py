@@ -232,8 +232,8 @@ def test_the_outlook_beside_the_plan(sample, mbg, spend):
     drifting = outlook(sample, mbg, spend, error=ForecastError(0.1, 1, 0.2)).set_index("weeks")
     np.testing.assert_allclose(drifting["revenue"], np.exp(0.2) * found["revenue"])
     # What was learned of orders is not what was learned of money.
-    errors = {"error": ForecastError(0.1, 1, 0.2), "money_error": ForecastError(0.3, 1, -0.1)}
-    apart = outlook(sample, mbg, spend, **errors).set_index("weeks")
+    error = ForecastError(0.1, 1, 0.2, of_money=ForecastError(0.3, 1, -0.1))
+    apart = outlook(sample, mbg, spend, error=error).set_index("weeks")
     np.testing.assert_allclose(apart["orders"], np.exp(0.2) * found["orders"])
     np.testing.assert_allclose(apart["revenue"], np.exp(-0.1) * found["revenue"])
     relative = (apart["revenue_high"] - apart["revenue_low"]) / apart["revenue"]

@@ -190,15 +190,14 @@ def test_the_first_years_spread_is_that_of_a_first_year(sample, pareto, spend, s
 
 def test_totals_move_by_what_past_forecasts_missed(sample, scores):
     cells = value_cells(sample)
+    drifting = ForecastError(0.1, 3, -0.2)
     plain, moved, own, left = (
-        value_totals(cells, scores, error=ForecastError(0.1, 3), **options).set_index("measure")
-        if not errors
-        else value_totals(cells, scores, **errors, **options).set_index("measure")
-        for errors, options in (
-            ({}, {}),
-            ({"error": ForecastError(0.1, 3, -0.2)}, {}),
-            ({"error": ForecastError(0.1, 3, -0.2), "money_error": ForecastError(0.1, 3, 0.1)}, {}),
-            ({"error": ForecastError(0.1, 3, -0.2)}, {"corrected": False}),
+        value_totals(cells, scores, error=error, corrected=corrected).set_index("measure")
+        for error, corrected in (
+            (ForecastError(0.1, 3), True),
+            (drifting, True),
+            (ForecastError(0.1, 3, -0.2, of_money=ForecastError(0.1, 3, 0.1)), True),
+            (drifting, False),
         )
     )
     ends = ["value", "low", "high"]

@@ -1,6 +1,7 @@
 """How good the forecasts are: a held-out window or several, beside what needs no model, and a verdict."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -171,10 +172,10 @@ def origins(first: date, last: date, holdout_days: int, step_days: int, shortest
     return result
 
 
-def error_of(tested: pd.DataFrame, model: str, *, money: bool = False) -> ForecastError:
+def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none.
 
-    `money` asks for totals of revenue, in windows that `backtest_revenue` knows; the others lend their purchases.
+    With figures of `backtest_revenue` among them it also knows of money: windows without lend their purchases.
     """
     mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     if not len(mine):
@@ -184,11 +185,15 @@ def error_of(tested: pd.DataFrame, model: str, *, money: bool = False) -> Foreca
     usable = ((table["actual_total"] > 0) & (table["total"] > 0) & (total["low"] > 0)).to_numpy()
     table, total = table[usable], total[usable]
     chance = (np.log(total["high"]) - np.log(total["low"])) / (2 * 1.96)
-    actual, forecast = table["actual_total"], table["total"]
-    if money and "revenue_total" in table:
-        priced = (table["revenue_actual"] > 0) & (table["revenue_total"] > 0)
-        actual, forecast = actual.mask(priced, table["revenue_actual"]), forecast.mask(priced, table["revenue_total"])
-    return past_error(actual, forecast, chance)
+    orders = past_error(table["actual_total"], table["total"], chance)
+    if "revenue_total" not in table:
+        return orders
+    priced = (table["revenue_actual"] > 0) & (table["revenue_total"] > 0)
+    actual, forecast = (
+        table[own].mask(priced, table[other])
+        for own, other in (("actual_total", "revenue_actual"), ("total", "revenue_total"))
+    )
+    return replace(orders, of_money=past_error(actual, forecast, chance))
 
 
 def predictive_check(

@@ -36,11 +36,19 @@ class ForecastError:
     drift : float
         Mean log(actual / forecast), shrunken by n / (n + 1): what of the past error is expected again, if a lasting and
         a passing error are taken to be equally likely. Half of a single miss, nearly all of many in one direction.
+    of_money : ForecastError, optional
+        The same of totals of revenue; by default money is taken to be missed as purchases are.
     """
 
     scale: float = PRIOR_ERROR
     n: int = 0
     drift: float = 0.0
+    of_money: "ForecastError | None" = None
+
+    @property
+    def money(self) -> "ForecastError":
+        """What is known of the errors of totals of revenue."""
+        return self.of_money or self
 
     @property
     def again(self) -> float:
@@ -123,7 +131,6 @@ def value_totals(
     scores: Scores,
     *,
     error: ForecastError | None = None,
-    money_error: ForecastError | None = None,
     corrected: bool = True,
     level: float | None = None,
     parameter_draws: int = 60,
@@ -140,9 +147,7 @@ def value_totals(
         Of (at least) these histories, with intervals.
     error : ForecastError, optional
         Of past forecasts; without it the interval holds chance and parameters alone, and no season, trend or
-        campaign: it will miss.
-    money_error : ForecastError, optional
-        Of past forecasts of revenue, for value_12m and clv; by default `error`.
+        campaign: it will miss. For value_12m and clv what it says of money counts.
     corrected : bool
         Whether totals move by the drift of past errors, as in `waage.clv.outlook`: the values of single customers do
         not, so that they add up to the totals only without a drift.
@@ -183,7 +188,6 @@ def value_totals(
         "value_12m": squares * joined["variance_12m"].to_numpy(),
         "clv": squares * joined["variance"].to_numpy(),
     }
-    errors = {name: error if name == "expected_orders" else money_error or error for name in MEASURES}
     groups = joined["group"].to_numpy()
     sides = [(name, groups == name) for name in pd.unique(groups) if name != "all"]
     sides.append(("all", np.ones(len(groups), dtype=bool)))
@@ -198,8 +202,9 @@ def value_totals(
             value = float(joined.loc[mine, measure].sum())
             spread = float(np.sqrt(variance[measure][mine].sum()))
             drawn = value * moved[measure][pick] + spread * chance
-            past, again = errors[measure], 1.0
-            if past is not None:
+            again = 1.0
+            if error is not None:
+                past = error if measure == "expected_orders" else error.money
                 again = past.again if corrected else 1.0
                 value, drawn = again * value, again * drawn * past.factors(calendar)
             if measure == "expected_orders" or not terms.return_cost:

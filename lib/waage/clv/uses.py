@@ -194,7 +194,6 @@ def outlook(
     *,
     weeks: Sequence[int] = (13, 26, 52),
     error: ForecastError | None = None,
-    money_error: ForecastError | None = None,
     corrected: bool = True,
     plan: Sequence[float] = (),
     rest_share: float = 0.0,
@@ -215,9 +214,7 @@ def outlook(
     purchases, spend : PurchaseModel, SpendModel
     weeks : sequence of int
     error : ForecastError, optional
-        Of past totals of orders; without it intervals hold chance and parameters alone.
-    money_error : ForecastError, optional
-        Of past totals of revenue; by default `error`.
+        Of past totals, of orders and of money; without it intervals hold chance and parameters alone.
     corrected : bool
         Whether totals move by the drift of past errors, as in `waage.clv.value_totals`.
     plan : sequence of float
@@ -273,7 +270,7 @@ def outlook(
                 repeats * mean,
                 first_drawn * first_value + np.sqrt(first_noise) * apart[0],
                 repeats_drawn * mean + np.sqrt(noise) * apart[1],
-                money_error or error,
+                error.money if error is not None else None,
             ),
         }
         row = {"weeks": count}
@@ -359,7 +356,7 @@ def forecast_check(
     now : customers, purchase model, spend model
     weeks : int
     error : ForecastError, optional
-        Of past totals of revenue: widens the band, and its drift moves the next forecast.
+        Of past totals: what it says of money widens the band, and its drift moves the next forecast.
     level, seed : float, int
 
     Returns

@@ -407,6 +407,21 @@ def test_a_calendar_no_worse_in_the_test_stays(sample, result, mbg):
     assert best(0.0001) == "mbg_calendar" and best(-0.0001) == "mbg"
 
 
+def test_money_has_errors_of_its_own():
+    names = ["actual_total", "total", "revenue_actual", "revenue_total"]
+    rows = [
+        (window, "mbg", name, value, value * 0.99, value * 1.01)
+        for window, values in (("holdout", (100, 100, 3000, 2000)), ("2024-01-01", (80, 100)))
+        for name, value in zip(names, values, strict=False)
+    ]
+    tested = pd.DataFrame(rows, columns=["window", "model", "metric", "value", "low", "high"])
+    assert error_of(tested, "mbg").drift == pytest.approx(np.log(0.8) / 3)
+    money = error_of(tested, "mbg").money
+    assert money.n == 2 and money.drift == pytest.approx((np.log(1.5) + np.log(0.8)) / 3)
+    plain = tested[tested["metric"].isin(names[:2])]
+    assert error_of(plain, "mbg").money == error_of(plain, "mbg")
+
+
 def test_learned_baselines_are_honest(sample, bg):
     cut = pd.Timestamp("1997-09-30").date()
     before = pd.Timestamp("1997-06-30").date()
@@ -450,7 +465,7 @@ def test_the_verdict_is_one_sentence(result, sample):
     english, german = verdict(result), verdict(result, "de")
     assert english.startswith("To rank customers use Pareto/NBD (Gini 0.673, against 0.666 of Same rate again);")
     assert "for totals use Pareto/NBD, which missed by 11.5% (one test)" in english and english.endswith(".")
-    assert german.startswith("Zum Reihen der Kunden: Pareto/NBD (Gini 0,673") and "11,5 %" in german
+    assert german.startswith("Zum Reihen der Kunden: „Pareto/NBD“ (Gini 0,673") and "11,5 %" in german
     plain = result.copy()
     plain.loc[(plain["model"] == "same_rate") & (plain["metric"] == "gini"), "value"] = 0.8
     assert verdict(plain).startswith("To rank customers use Same rate again (Gini 0.800)")

@@ -1,5 +1,6 @@
 """Tables and sentences as readers of either language see them."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
@@ -72,8 +73,32 @@ def test_sentences_of_the_fit(mbg, spend):
     assert seasonal.endswith("The seasonal calendar rests on 156 weeks.")
     german = fit_sentence(mbg, spend, None, "days", "de")
     assert "Parameter in Tagen" in german and "nicht verlangt" in german
+    assert "konvergiert" in german and "größter Gradient" in german
     assert "MBG/NBD" in window_sentence(date(2024, 6, 30), 364, "mbg") and "364" in window_sentence(
         date(2024, 6, 30), 364, "mbg", "de"
     )
     table = spend_table(spend, "USD", min_cell=10)
     assert table.columns[0] == "Repeat purchase days from" and "$" in table.iloc[0, 2]
+
+
+def test_what_a_fit_says_of_itself_is_german_too(mbg, spend):
+    said = (
+        "accepted by its gradient from start 2 of 3 at tolerance 1e-05; largest gradient 2.0e-06",
+        "converged from the end of the first search at tolerance 1e-07; the likelihood is flat: no standard errors",
+        "converged from a fit on 1,234 grouped histories; weakly identified (standard error of the logarithm above 1): "
+        "s, beta",
+    )
+    for convergence in said:
+        text = fit_sentence(replace(mbg, convergence=convergence), spend, language="de")
+        log = text.partition("Protokoll der Anpassung: *")[2]
+        assert not re.search(r"\b(from|the|at|is|of|fit|by|on|no|above|start \d of)\b", log), log
+
+
+def test_few_customers_are_not_counted_out(mbg, spend):
+    few = replace(spend, left_out={"one_time": 1411, "zero": 1, "negative": 0})
+    english, german = (fit_sentence(mbg, few, language=language, min_cell=10) for language in ("en", "de"))
+    assert (
+        "1,411 customers without a repeat purchase, fewer than 10 whose repeat purchases net to nothing, 0 to"
+        in english
+    )
+    assert "weniger als 10, bei denen von den Wiederkäufen nichts" in german

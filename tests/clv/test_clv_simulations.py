@@ -7,11 +7,22 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
-from waage.clv import fit_calendar, fit_purchases, order_total, past_error, predictive_check
+from waage.clv import (
+    Terms,
+    fit_calendar,
+    fit_purchases,
+    newcomer_value,
+    order_total,
+    past_error,
+    predictive_check,
+    score_histories,
+    value_cells,
+    value_totals,
+)
 from waage.clv.histories import KEYS
 from waage.demo.world import LAST_DAY
 
-from .customers import demo_customers, histories_of, simulate_many
+from .customers import demo_customers, histories_of, model_with, simulate_many, spend_with
 
 
 @pytest.fixture(scope="module", params=["bg", "mbg", "pareto"])
@@ -62,6 +73,27 @@ def test_totals_hold_what_they_say(world):
 
 
 @pytest.mark.slow
+def test_a_new_customers_interval_holds_the_truth_for_young_cohorts_too():
+    params, terms = (0.8, 60.0, 0.7, 2.0), Terms("1997-09-30", 1.0, 0.10)
+    spans = {"0 to 90": (0, 91), "91 to 180": (91, 181), "450 to 540": (450, 541), "640 to 730": (640, 731)}
+    held, truth = {name: 0 for name in spans}, 0.0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        ages = np.concatenate([rng.integers(*span, 950) for span in spans.values()]).astype(float)
+        people = simulate_many("mbg", params, ages, seed + 1, 0)
+        people["recency"] = np.maximum(np.ceil(people["recency"]), people["frequency"])
+        people["T"] = np.maximum(people["T"], people["recency"])
+        people = people.assign(cohort=np.repeat([*spans], 950), first_value=40.0, monetary=40.0)
+        truth = truth or newcomer_value(people, model_with("mbg", *params), terms)["value"].iloc[0]
+        model = fit_purchases(people, "mbg", fitter="own")
+        found = newcomer_value(people, model, terms, by="cohort", seed=seed).set_index("group")
+        for name in spans:
+            held[name] += found.loc[name, "value_low"] <= truth <= found.loc[name, "value_high"]
+    # Nominal 80 %, standard error 5 points. With models of their own the young ones held it in 63 % and less.
+    assert min(held.values()) / 60 >= 0.70, held
+
+
+@pytest.mark.slow
 def test_the_demo_retailers_year_is_forecast_within_eight_percent():
     """Five seeds of 6,000 persons and three years; the truth is none of the models, and one year was tested before."""
     errors, plain, by_type = [], [], []
@@ -80,9 +112,11 @@ def test_the_demo_retailers_year_is_forecast_within_eight_percent():
         expected = before.expected_orders(364, *(known[name] for name in KEYS)).sum()
         error = past_error([known["x_holdout"].sum()], [expected])
         model, customers = forecasts[1]
-        total = order_total(customers, model, 364, error=error, corrected=True, draws=20, parameter_draws=10)
+        terms = Terms(LAST_DAY, 0.35, 0.10, clv_years=1)
+        scores = score_histories(customers, model, spend_with(6.0, 4.0, 15.0), terms, draws=2)
+        totals = value_totals(value_cells(customers.assign(monetary=30.0)), scores, error=error).set_index("measure")
         came = customers["x_holdout"].sum()
-        errors.append(total["value"] / came - 1)
+        errors.append(totals.loc["expected_orders", "value"] / came - 1)
         customers["expected"] = model.expected_orders(364, *(customers[name] for name in KEYS))
         plain.append(customers["expected"].sum() / came - 1)
         sums = customers.groupby("type")[["expected", "x_holdout"]].sum()
@@ -90,8 +124,8 @@ def test_the_demo_retailers_year_is_forecast_within_eight_percent():
     bias = pd.concat(by_type, axis=1).mean(axis=1)
     print("corrected", np.round(errors, 3), "plain", np.round(plain, 3), "by type", bias.round(3).to_dict())
     assert np.median(np.abs(errors)) <= 0.08
-    # Without what the year before taught, the models take too few customers for gone: worse than that.
-    assert 0.05 < np.median(np.abs(plain)) < 0.15
+    # What the year before taught makes it better, not only different.
+    assert np.median(np.abs(errors)) < np.median(np.abs(plain))
     # Types buy differently and the model does not know them; none is lost.
     assert bias.abs().max() < 0.30
 

@@ -1,4 +1,5 @@
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import ibis
 import matplotlib
@@ -32,13 +33,17 @@ from waage.clv import (
     plot_year,
     return_rates,
     score_histories,
+    share_of_rest,
     shown_totals,
     typical_days,
     value_cells,
+    value_sentence,
     value_totals,
 )
 from waage.clv.histories import KEYS
 from waage.clv.totals import hide_small
+from waage.clv.tracking import history_grid
+from waage.clv.uses import _newcomers_orders
 from waage.errors import Refusal, WaageError
 
 from .customers import CUT, cdnow_orders
@@ -97,9 +102,10 @@ def test_the_pace_of_newcomers_does_not_take_the_first_customers_of_the_data_for
     # 900 in the first weeks of a year, as a panel begins; then five a week.
     ages = np.concatenate([np.full(900, 360), np.arange(0, 182, 7).repeat(5)])
     pace = newcomer_pace(pd.DataFrame({"T": ages, "first_value": 20.0}), CUT.date())
-    assert pace == {"new_per_week": pytest.approx(5, abs=0.3), "first_value": 20.0}
+    assert pace["new_per_week"] == pytest.approx(5, abs=0.3) and pace["first_value"] == 20.0
+    assert pace["new_spread"] == 0 and pace["first_spread"] == 0 and pace["weeks_seen"] == 25
     none = newcomer_pace(pd.DataFrame({"T": [300, 310], "first_value": [1.0, 2.0]}), CUT.date())
-    assert none == {"new_per_week": 0.0, "first_value": 0.0}
+    assert none["new_per_week"] == none["first_value"] == none["new_spread"] == none["first_spread"] == 0
 
 
 def test_the_budget_adds_up(values, sample, scores):
@@ -112,6 +118,12 @@ def test_the_budget_adds_up(values, sample, scores):
     assert table["active"].sum() == pytest.approx(values["p_alive"].sum())
     assert (table["clv_low"] < table["clv"]).all() and (table["clv"] < table["clv_high"]).all()
     assert list(table.index) == ["loyal", "rest"]
+    moved = value_totals(value_cells(groups, "group"), scores, error=ForecastError(0.1, 3, -0.2))
+    lower = budget_table(joined, totals=moved).set_index("group")
+    for name in ("value_12m", "clv", "endangered", "clv_per_customer"):
+        np.testing.assert_allclose(lower[name], np.exp(-0.2) * table[name])
+    assert lower["clv"].sum() == pytest.approx(moved.query("group == 'all' and measure == 'clv'")["value"].iloc[0])
+    assert (lower["clv_low"] < lower["clv"]).all() and lower["clv_share"].sum() == pytest.approx(1)
     hidden = budget_table(joined, totals=totals, min_cell=2000)
     assert hidden["clv"].isna().all() and hidden["customers"].isna().all()
     beside = budget_table(joined, totals=totals, min_cell=10, others=4)
@@ -147,6 +159,9 @@ def test_customers_count_in_each_type_by_its_probability(values, sample, scores,
     summed = totals[totals["measure"] == "clv"].set_index("group")
     assert summed.loc["p_2", "value"] == pytest.approx(budget.loc["p_2", "clv"])
     assert summed.loc["all", "value"] == pytest.approx(values["clv"].sum()) and summed.loc["all", "n"] == len(sample)
+    one = value_totals(value_cells(sample.assign(segment="champions"), "segment"), scores, seed=1)
+    assert one["group"].unique().tolist() == ["champions", "all"], "all is there when everybody is in one segment"
+    assert "over 3 years" in value_sentence(one, 0.5, TERMS)
     whole = value_totals(value_cells(in_groups(people, None), "group"), scores, seed=1)
     assert whole["group"].unique().tolist() == ["all"]
     np.testing.assert_allclose(
@@ -215,8 +230,78 @@ def test_the_outlook_beside_the_plan(sample, mbg, spend):
         outlook(sample, mbg, spend, plan=plan[:2])
     drifting = outlook(sample, mbg, spend, error=ForecastError(0.1, 1, 0.2)).set_index("weeks")
     np.testing.assert_allclose(drifting["revenue"], np.exp(0.2) * found["revenue"])
+    # What was learned of orders is not what was learned of money.
+    error = ForecastError(0.1, 1, 0.2, of_money=ForecastError(0.3, 1, -0.1))
+    apart = outlook(sample, mbg, spend, error=error).set_index("weeks")
+    np.testing.assert_allclose(apart["orders"], np.exp(0.2) * found["orders"])
+    np.testing.assert_allclose(apart["revenue"], np.exp(-0.1) * found["revenue"])
+    relative = (apart["revenue_high"] - apart["revenue_low"]) / apart["revenue"]
+    assert (relative > 2 * (apart["orders_high"] - apart["orders_low"]) / apart["orders"]).all()
+    # A plan is the whole company's: a fifth of its revenue is anonymous here.
+    whole = outlook(sample, mbg, spend, plan=[20_000.0] * 3, rest_share=0.2, error=ForecastError()).set_index("weeks")
+    np.testing.assert_allclose(whole["revenue_all"], found["revenue"] / 0.8)
+    np.testing.assert_allclose(whole["plan_gap"], found["revenue"] / 16_000 - 1)
+    assert whole.loc[13, "revenue_all_high"] == pytest.approx(found.loc[13, "revenue_high"] / 0.8)
+    with pytest.raises(WaageError, match=r"rest_share must be a share of at least 0 and below 1, got 1\.0"):
+        outlook(sample, mbg, spend, rest_share=1.0)
     more = outlook(sample, mbg, spend, new_per_week=10, first_value=30.0).set_index("weeks")
     assert (more["orders_new"] > 10 * more.index).all() and (more["orders"] > found["orders"]).all()
+
+
+def test_the_interval_knows_that_nobody_knows_how_many_will_come(sample, mbg, spend):
+    certain = replace(mbg, log_draw_factor=np.zeros((4, 4)))
+    few = sample.head(2)
+    pace = {"new_per_week": 50.0, "new_spread": 15.0, "first_value": 30.0, "first_spread": 20.0, "weeks_seen": 52}
+    found = outlook(few, certain, spend, weeks=[13], **pace).iloc[0]
+    rng = np.random.default_rng(1)
+    orders, money = [], []
+    expected = mbg.expected_orders(91, *(few[name] for name in KEYS))
+    each = np.average(spend.expected_order_value(few["frequency"], few["monetary"]), weights=expected)
+    for _ in range(400):
+        won = np.maximum(rng.normal(50 + 15 * rng.standard_normal() / np.sqrt(52), 15, 13).round().astype(int), 0)
+        back = [
+            mbg.draw_orders(91 - 7 * (week + 0.5), *np.zeros((3, n)), draws=1, rng=rng, with_parameters=False).sum()
+            for week, n in enumerate(won)
+        ]
+        orders.append(won.sum() + sum(back))
+        money.append(rng.normal(30 * won.sum(), 20 * np.sqrt(won.sum())) + each * sum(back))
+    for name, drawn, wide in (("orders", orders, 0.12), ("revenue", money, 0.20)):
+        low, high = np.quantile(drawn, [0.1, 0.9])
+        assert found[name] == pytest.approx(np.mean(drawn), rel=0.02)
+        assert found[f"{name}_high"] - found[f"{name}_low"] == pytest.approx(high - low, rel=wide)
+
+
+def test_new_customers_buy_again_in_the_season_they_come_in(sample):
+    days = pd.date_range("1994-10-01", "1997-09-30")
+    counts = pd.DataFrame({"day": days, "purchases": np.where(days.month == 12, 30, 10)})
+    calendar = fit_calendar(counts, date(1997, 9, 30))
+    model = fit_purchases(sample, "mbg", calendar=calendar)
+    back, spread = _newcomers_orders(model, 26, np.random.default_rng(1))
+    for week in (0, 8, 14, 20):
+        # Whole days on either side of the middle of the week in which they come.
+        around = [
+            replace(model, calendar=calendar.at(date(1997, 9, 30) + timedelta(days=start))).expected_orders(
+                182 - start, 0, 0, 0
+            )
+            for start in (7 * week + 3, 7 * week + 4)
+        ]
+        assert min(around) < back[week] < max(around)
+    assert spread.mean() > back.mean(), "customers differ, so that counts spread more than by chance"
+
+
+def test_what_cannot_be_forecast_by_customer_is_part_of_the_company():
+    last = date(2024, 12, 31)
+    rows = [("a", 100.0, True), ("b", 60.0, True), (None, 40.0, True), ("a", 999.0, False)]
+    orders = pd.DataFrame(rows, columns=["person_id", "net_revenue", "counts"]).assign(day=last)
+    early = orders.head(1).assign(person_id=None, day=date(2022, 1, 1))
+    everyone = ibis.memtable(pd.concat([orders, early]))
+    assert share_of_rest(everyone, everyone, last) == pytest.approx(0.2)
+    willing = everyone.filter((everyone.person_id != "b") | everyone.person_id.isnull())
+    assert share_of_rest(everyone, willing, last) == pytest.approx(0.5)
+    assert share_of_rest(everyone, willing, last, min_cell=2) == pytest.approx(40 / 140), (
+        "one objector is nobody's business"
+    )
+    assert share_of_rest(everyone, willing, date(2020, 1, 1)) == 0
 
 
 def test_a_new_customer_is_worth_the_first_order_and_what_follows(orders, sample, bg, spend):
@@ -227,7 +312,9 @@ def test_a_new_customer_is_worth_the_first_order_and_what_follows(orders, sample
         and set(first["first_channel"]) == {"app", "web"}
     )
     people = sample.merge(first, on="person_id")
-    found = newcomer_value(people, bg, TERMS, by="first_channel").set_index("group")
+    young = newcomer_value(people, bg, TERMS, by="first_channel")
+    assert not young["own_model"].any(), "nine months do not tell two channels apart"
+    found = newcomer_value(people, bg, TERMS, by="first_channel", watched_days=200).set_index("group")
     assert list(found.index) == ["app", "web", "all"] and found["own_model"].tolist() == [True, True, False]
     everybody = found.loc["all"]
     assert everybody["first_margin"] == pytest.approx(0.35 * people["first_value"].mean())
@@ -236,10 +323,20 @@ def test_a_new_customer_is_worth_the_first_order_and_what_follows(orders, sample
     worth = everybody["first_margin"] + 0.35 * everybody["later_orders"] * everybody["order_value"]
     assert everybody["value"] == pytest.approx(worth)
     assert ((found["value_low"] < found["value"]) & (found["value"] < found["value_high"])).all()
-    poor = newcomer_value(people, bg, TERMS, by="first_channel", min_repeaters=10_000)
+    poor = newcomer_value(people, bg, TERMS, by="first_channel", min_repeaters=10_000, watched_days=0)
     assert not poor["own_model"].any()
     with pytest.raises(WaageError, match="column first_value missing"):
         newcomer_value(sample, bg, TERMS)
+
+
+def test_a_new_customers_returns_cost_what_a_known_ones_do(orders, sample, mbg):
+    people = sample.merge(first_purchases(orders, CUT.date()).execute(), on="person_id").assign(return_rate=0.2)
+    plain, costly = (
+        newcomer_value(people, mbg, Terms(CUT, 0.35, 0.10, return_cost=cost)).iloc[0] for cost in (0.0, 10.0)
+    )
+    assert costly["first_margin"] == pytest.approx(plain["first_margin"] - 2.0)
+    assert costly["value"] == pytest.approx(plain["value"] - 2.0 * (1 + plain["later_orders"]))
+    assert costly["value_low"] < costly["value"] < costly["value_high"] < plain["value_high"]
 
 
 def test_a_season_needs_two_years():
@@ -287,6 +384,23 @@ def test_a_life_on_the_clock_of_the_season_ends_where_the_model_says(sample):
     model = fit_purchases(sample, "mbg", calendar=fit_calendar(counts, date(1997, 9, 30)))
     path = alive_path(model, [date(1997, 1, 1), date(1997, 3, 1)], date(1997, 9, 30))
     assert path["p_alive"].iloc[-1] == pytest.approx(model.p_alive(1, 59, 272))
+
+
+def test_bg_says_nothing_of_one_time_buyers(sample, bg, mbg, spend):
+    path = alive_path(bg, [date(1997, 1, 1), date(1997, 3, 1)], date(1997, 9, 30)).set_index("frequency")
+    assert path.loc[0, "p_alive"].isna().all() and path.loc[1, "p_alive"].notna().all()
+    _, _, grid = history_grid(bg, "p_alive", 272)
+    assert np.isnan(grid[:, 0]).all() and np.isfinite(grid[-1, 1:]).all()
+    assert np.isfinite(history_grid(bg, "expected_orders", 272)[2][0, 0])
+    scored = score_histories(sample, bg, spend, TERMS, alive_model=mbg, draws=0)
+    values = customer_value(sample, scored).set_index("person_id")
+    once = sample.set_index("person_id")["frequency"].reindex(values.index) == 0
+    # BG/NBD's value of a one-time buyer is that of an active one: no more than all of it can be lost.
+    assert (values.loc[once, "value_endangered"] < values.loc[once, "clv"]).all()
+    assert values["value_endangered"].sum() < values["clv"].sum()
+    lost = churn_list(values.reset_index(), 2000)
+    np.testing.assert_allclose(lost["value_if_active"] * (1 - lost["p_alive"]), lost["value_endangered"])
+    assert lost["value_if_active"].max() < 5 * values["clv"].max()
 
 
 def test_maps_and_totals_are_drawn(mbg, pareto, sample, scores, plt):

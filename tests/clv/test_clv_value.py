@@ -15,6 +15,7 @@ from waage.clv import (
     score_histories,
     value_cells,
     value_concentration,
+    value_sentence,
     value_table,
     value_totals,
 )
@@ -172,6 +173,44 @@ def test_totals_hold_the_expectation_and_widen(values, sample, scores):
     # The total of all knows less than the sum of the groups' widths: chance averages out.
     spread = totals["high"] - totals["low"]
     assert (spread["all"] < spread["back"] + spread["once"]).all()
+
+
+def test_the_first_years_spread_is_that_of_a_first_year(sample, pareto, spend, scores):
+    one = score_histories(sample, scores.purchases, spend, Terms("1997-09-30", 0.35, 0.10, clv_years=1), seed=4)
+    table = scores.table
+    assert table["variance_12m"].sum() == pytest.approx(one.table["variance"].sum(), rel=0.15)
+    np.testing.assert_array_equal(one.table["variance_12m"], one.table["variance"])
+    assert (table["variance_12m"] <= table["variance"]).mean() > 0.99
+    # Three years' variance times the share of orders would be far too much: part of it grows with the square.
+    share = table["orders_12m"].sum() / table["orders_clv"].sum()
+    assert table["variance_12m"].sum() < 0.75 * share * table["variance"].sum()
+    ever = score_histories(sample, pareto, spend, Terms("1997-09-30", 0.35, 0.10, clv_years=0), draws=20)
+    assert (ever.table["variance_12m"] <= ever.table["variance"]).mean() > 0.9
+
+
+def test_totals_move_by_what_past_forecasts_missed(sample, scores):
+    cells = value_cells(sample)
+    drifting = ForecastError(0.1, 3, -0.2)
+    plain, moved, own, left = (
+        value_totals(cells, scores, error=error, corrected=corrected).set_index("measure")
+        for error, corrected in (
+            (ForecastError(0.1, 3), True),
+            (drifting, True),
+            (ForecastError(0.1, 3, -0.2, of_money=ForecastError(0.1, 3, 0.1)), True),
+            (drifting, False),
+        )
+    )
+    ends = ["value", "low", "high"]
+    np.testing.assert_allclose(moved[ends], np.exp(-0.2) * plain[ends])
+    assert own.loc["clv", "value"] == pytest.approx(np.exp(0.1) * plain.loc["clv", "value"])
+    assert own.loc["expected_orders", "value"] == pytest.approx(moved.loc["expected_orders", "value"])
+    pd.testing.assert_frame_equal(left, plain)
+    sentence = value_sentence(moved.reset_index(), 0.8, TERMS)
+    assert "over 3 years" in sentence and "which lower it by 18%" in sentence
+    assert "heben" in value_sentence(own.reset_index(), 0.8, TERMS, language="de")
+    assert "included);" in value_sentence(plain.reset_index(), 0.8, TERMS)
+    for years, said in ((0, "over all years to come"), (1, "over one year")):
+        assert said in value_sentence(plain.reset_index(), 0.8, Terms("1997-09-30", 0.35, 0.1, clv_years=years))
 
 
 def test_past_errors_widen_totals_by_what_chance_does_not_explain(sample, mbg):

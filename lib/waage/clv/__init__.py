@@ -56,6 +56,7 @@ from waage.clv.uses import (
     newcomer_list,
     newcomer_pace,
     outlook,
+    share_of_rest,
 )
 from waage.clv.value import Scores, Terms, customer_value, score_histories, value_concentration, value_table
 
@@ -124,6 +125,7 @@ __all__ = [
     "return_rates",
     "rolling_backtest",
     "score_histories",
+    "share_of_rest",
     "shown_totals",
     "spend_table",
     "summaries",

@@ -1,6 +1,7 @@
 """How good the forecasts are: a held-out window or several, beside what needs no model, and a verdict."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -223,7 +224,8 @@ def as_used(tested: pd.DataFrame, *models: str) -> pd.DataFrame:
 def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none.
 
-    Where a season was not known yet, the same model without a calendar counts, see `as_used`.
+    Where a season was not known yet, the same model without a calendar counts, see `as_used`. With figures of
+    `backtest_revenue` among them it also knows of money: windows without lend their purchases.
     """
     tested = as_used(tested, model)
     mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
@@ -234,7 +236,15 @@ def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     usable = ((table["actual_total"] > 0) & (table["total"] > 0) & (total["low"] > 0)).to_numpy()
     table, total = table[usable], total[usable]
     chance = (np.log(total["high"]) - np.log(total["low"])) / (2 * 1.96)
-    return past_error(table["actual_total"], table["total"], chance)
+    orders = past_error(table["actual_total"], table["total"], chance)
+    if "revenue_total" not in table:
+        return orders
+    priced = (table["revenue_actual"] > 0) & (table["revenue_total"] > 0)
+    actual, forecast = (
+        table[own].mask(priced, table[other])
+        for own, other in (("actual_total", "revenue_actual"), ("total", "revenue_total"))
+    )
+    return replace(orders, of_money=past_error(actual, forecast, chance))
 
 
 def predictive_check(

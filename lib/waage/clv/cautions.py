@@ -5,6 +5,7 @@ import pandas as pd
 
 from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import RELATED, SpendModel
+from waage.clv.totals import count_text
 from waage.style import number, percent
 
 LOW_COVERAGE = 0.75  # of nominal 80 % sets of counts; a judgement
@@ -28,6 +29,10 @@ _TEXTS = {
         "years rest on it.",
         "Wie verschieden Kunden verloren gehen ({names}), ist aus dieser Historie schwach bestimmt, siehe Modelle: "
         "Prognosen über Jahre hängen daran.",
+    ),
+    "loose_rate": (
+        "How differently often customers buy ({names}) is weakly known from this history, see the models.",
+        "Wie verschieden oft Kunden kaufen ({names}), ist aus dieser Historie schwach bestimmt, siehe Modelle.",
     ),
     "all_or_nothing": (
         "Drop-out is all or nothing (a + b = {sum} is below 1): forecasts for one-time buyers rest on the few who came "
@@ -59,9 +64,12 @@ _TEXTS = {
 
 
 def within_chance(backtest: pd.DataFrame, model: str) -> bool:
-    """Return whether the model's 95 % interval of the total in the test covers what happened."""
+    """Return whether the model's 95 % interval of the total in the test covers what happened.
+
+    Where nobody bought there is no relative error that could lie outside of it.
+    """
     bias = backtest[(backtest["model"] == model) & (backtest["metric"] == "bias_pct")].iloc[0]
-    return bool(bias["low"] <= 0 <= bias["high"])
+    return bool(pd.isna(bias["value"]) or bias["low"] <= 0 <= bias["high"])
 
 
 def cautions(
@@ -72,6 +80,7 @@ def cautions(
     holdout_days: int,
     gross: bool,
     language: str = "en",
+    min_cell: int = 0,
 ) -> list[str]:
     """Return warnings about a valuation, most serious first; an empty list where there is none.
 
@@ -86,6 +95,8 @@ def cautions(
     gross : bool
         Whether order values include VAT.
     language : {"en", "de"}
+    min_cell : int
+        Fewer customers than this are not counted out.
     """
     side = ("en", "de").index(language)
     tested = backtest[backtest["model"] == model.name].set_index("metric")
@@ -99,9 +110,10 @@ def cautions(
     coverage = tested.loc["coverage_80", "value"]
     if coverage < LOW_COVERAGE:
         found.append(_TEXTS["narrow"][side].format(coverage=percent(coverage, language)))
-    if any(word in model.convergence for word in ("weakly", "flat")):
-        names = "s, beta" if model.model == "pareto" else "a, b"
-        found.append(_TEXTS["loose"][side].format(names=names))
+    weak = _weak(model)
+    for key, names in (("loose", ("a", "b", "s", "beta")), ("loose_rate", ("r", "alpha"))):
+        if mine := [name for name in weak if name in names]:
+            found.append(_TEXTS[key][side].format(names=", ".join(mine)))
     if model.caution:
         total = number(model.params["a"] + model.params["b"], language, 2)
         found.append(_TEXTS["all_or_nothing"][side].format(sum=total))
@@ -112,7 +124,16 @@ def cautions(
                    (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
         found.append(_TEXTS[key][side].format(**figures))
     if spend.left_out and spend.left_out["negative"]:
-        found.append(_TEXTS["negative"][side].format(n=number(spend.left_out["negative"], language)))
+        text = _TEXTS["negative"][side].format(n=count_text(spend.left_out["negative"], min_cell, language))
+        found.append(text[0].upper() + text[1:])
     if gross:
         found.append(_TEXTS["gross"][side])
     return found
+
+
+def _weak(model: PurchaseModel) -> list[str]:
+    """The parameters that the fit calls weakly identified; all of them where the likelihood is flat."""
+    if "flat" in model.convergence:
+        return list(model.params.index)
+    _, _, names = model.convergence.partition("weakly identified")
+    return names.rpartition(":")[2].replace(" ", "").split(",") if names else []

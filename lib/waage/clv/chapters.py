@@ -16,12 +16,16 @@ _CHAPTERS = {
         "",
         "A purchase day is a day with at least one order. A single customer's expected value may lie above the upper "
         "end of the own interval: most futures of a customer who has probably left hold nothing. A total's interval "
-        "knows of chance, of the models' uncertainty, and of how far such forecasts were off before.",
+        "knows of chance, of the models' uncertainty, and of how far such forecasts were off before. Totals and sums "
+        "by group are also moved by what past forecasts missed in one direction; the values of single customers in the "
+        "table `clv` are not, and add up to more or less by that.",
         "",
         "Ein Kauftag ist ein Tag mit mindestens einer Bestellung. Der erwartete Wert eines einzelnen Kunden kann über "
         "dem oberen Ende seines Intervalls liegen: Wer wahrscheinlich gegangen ist, bringt in den meisten Fällen "
         "nichts mehr. Das Intervall einer Summe kennt den Zufall, die Unsicherheit der Modelle und wie weit solche "
-        "Prognosen früher daneben lagen.",
+        "Prognosen früher daneben lagen. Summen, auch je Gruppe, sind zudem um das verschoben, was frühere Prognosen "
+        "in einer Richtung verfehlten; die Werte einzelner Kunden in der Tabelle `clv` sind es nicht und ergeben "
+        "zusammen um so viel mehr oder weniger.",
     ),
     "uses": (
         "What to do with it",
@@ -35,10 +39,14 @@ _CHAPTERS = {
     "outlook": (
         "The coming weeks",
         "Purchase days and net revenue of the customers known today and of those yet to be won, at the pace of the "
-        "last 52 weeks; past errors of such forecasts move it and widen its interval.",
+        "last 52 weeks; past errors of such forecasts move it and widen its interval. A plan is held against the whole "
+        "company: what anonymous purchases and persons who object to profiling brought of the last 52 weeks' revenue "
+        "is added in the same share.",
         "Die kommenden Wochen",
         "Kauftage und Umsatz der heute bekannten Kunden und der noch zu gewinnenden, im Tempo der letzten 52 Wochen; "
-        "frühere Fehler solcher Prognosen verschieben sie und weiten ihr Intervall.",
+        "frühere Fehler solcher Prognosen verschieben sie und weiten ihr Intervall. Ein Plan wird am ganzen "
+        "Unternehmen gemessen: Was anonyme Käufe und Personen, die der Profilbildung widersprechen, zum Umsatz der "
+        "letzten 52 Wochen beitrugen, kommt im selben Verhältnis hinzu.",
     ),
     "lists": (
         "Whom to win back, whom to court",
@@ -51,11 +59,13 @@ _CHAPTERS = {
     "newcomers": (
         "What a new customer is worth",
         "Margin of the first order and of all that follows, before the cost of winning the customer: what may be spent "
-        "on it at most. By quarter and channel of the first purchase; at the beginning of the data customers of long "
-        "standing look new.",
+        "on it at most. By quarter and channel of the first purchase; what follows the first order of a group not yet "
+        "watched for a year is that of all customers. At the beginning of the data customers of long standing look "
+        "new.",
         "Was ein neuer Kunde wert ist",
         "Marge der ersten Bestellung und aller folgenden, vor den Kosten der Gewinnung: was sie höchstens kosten darf. "
-        "Nach Quartal und Kanal des ersten Kaufs; am Anfang der Daten sehen alte Kunden wie neue aus.",
+        "Nach Quartal und Kanal des ersten Kaufs; was auf die erste Bestellung folgt, ist bei Gruppen, die noch kein "
+        "Jahr beobachtet sind, das aller Kunden. Am Anfang der Daten sehen alte Kunden wie neue aus.",
     ),
     "backtest": (
         "Would it have worked? A test on weeks the models did not see",
@@ -118,7 +128,7 @@ _CHAPTERS = {
     ),
     "truth": ("Against the known truth", "", "Gegen die bekannte Wahrheit", ""),
 }
-_SUMS = ("value_12m", "clv", "endangered", "revenue", "plan")
+_SUMS = ("value_12m", "clv", "endangered", "revenue", "revenue_all", "plan")
 _LOOKS = (
     "The same look from {n} earlier days, over {days} days each. How far totals were off there widens the intervals of "
     "totals and moves the forecast of the coming weeks.",
@@ -152,6 +162,7 @@ _HEADS = {
     "weeks": ("Weeks", "Wochen"),
     "orders": ("Purchase days", "Kauftage"),
     "orders_new": ("of future customers", "davon künftige Kunden"),
+    "revenue_all": ("Net revenue of the whole company", "Umsatz des ganzen Unternehmens"),
     "plan": ("Plan", "Plan"),
     "plan_gap": ("Against plan", "Gegen Plan"),
     "first_margin": ("Margin of the first order", "Marge der ersten Bestellung"),

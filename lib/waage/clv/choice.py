@@ -18,16 +18,16 @@ SAME_GINI = 0.005
 _TEXTS = {
     "ranking": (
         "To rank customers use {name} (Gini {gini}{beside}); ",
-        "Zum Reihen der Kunden: {name} (Gini {gini}{beside}); ",
+        "Zum Reihen der Kunden: „{name}“ (Gini {gini}{beside}); ",
     ),
     "plain": (
         ", no better than {name} with {gini}",
-        ", nicht besser als {name} mit {gini}",
+        ", nicht besser als „{name}“ mit {gini}",
     ),
-    "against": (", against {gini} of {name}", ", gegenüber {gini} bei {name}"),
+    "against": (", against {gini} of {name}", ", gegenüber {gini} bei „{name}“"),
     "total": (
         "for totals use {name}, which missed by {miss}% ({windows})",
-        "für Summen: {name}, im Mittel {miss} % daneben ({windows})",
+        "für Summen: „{name}“, im Mittel {miss} % daneben ({windows})",
     ),
     "one": ("one test", "ein Test"),
     "many": ("{n} tests", "{n} Tests"),

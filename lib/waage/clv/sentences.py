@@ -1,5 +1,6 @@
 """What a reader is told in a sentence: what customers are worth, how the models were fitted, what the truth was."""
 
+import re
 from datetime import date
 
 import ibis.expr.types as ir
@@ -8,17 +9,27 @@ import pandas as pd
 from waage import style
 from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
-from waage.clv.value import Terms
+from waage.clv.totals import count_text
+from waage.clv.value import FOREVER, Terms
 from waage.errors import Refused
 
 _VALUE = (
-    "The customers we know are worth {total} of margin over {years} years (80% interval {low} to {high}, past errors "
-    "of such forecasts included); the most valuable fifth holds {fifth} of it. Margin is {margin} of net revenue, "
+    "The customers we know are worth {total} of margin over {span} (80% interval {low} to {high}, past errors of such "
+    "forecasts included{moved}); the most valuable fifth holds {fifth} of it. Margin is {margin} of net revenue, "
     "discounted at {discount} a year (study.yaml).",
-    "Die bekannten Kunden sind über {years} Jahre {total} Marge wert (80-%-Intervall {low} bis {high}, frühere "
-    "Prognosefehler eingerechnet); das wertvollste Fünftel hält {fifth} davon. Die Marge ist {margin} vom Umsatz nach "
-    "Retouren, abgezinst mit {discount} im Jahr (study.yaml).",
+    "Die bekannten Kunden sind über {span} {total} Marge wert (80-%-Intervall {low} bis {high}, frühere "
+    "Prognosefehler eingerechnet{moved}); das wertvollste Fünftel hält {fifth} davon. Die Marge ist {margin} vom "
+    "Umsatz nach Retouren, abgezinst mit {discount} im Jahr (study.yaml).",
 )
+_SPANS = {
+    "one": ("one year", "ein Jahr"),
+    "years": ("{years} years", "{years} Jahre"),
+    "ever": ("all years to come", "alle kommenden Jahre"),
+}
+_MOVED = {
+    "up": (", which raise it by {moved}", ", die ihn um {moved} heben"),
+    "down": (", which lower it by {moved}", ", die ihn um {moved} senken"),
+}
 
 _FIT = (
     "Parameters are in {unit}. {customers} customers have {histories} distinct histories. Spearman "
@@ -53,8 +64,29 @@ _SEASON = {
 }
 
 
+#: What a fit says of itself, in the order in which a phrase may hold another.
+_LOG = (
+    ("accepted by its gradient", "nach dem Gradienten angenommen"),
+    ("converged", "konvergiert"),
+    ("at the default tolerance", "bei der üblichen Toleranz"),
+    ("from the end of the first search", "vom Ende der ersten Suche"),
+    (r"from a fit on ([\d,]+) grouped histories", r"von einer Anpassung an \1 gruppierte Historien"),
+    (r"from start (\d+) of (\d+)", r"von Start \1 von \2"),
+    ("at tolerance", "bei Toleranz"),
+    ("largest gradient", "größter Gradient"),
+    ("the likelihood is flat: no standard errors", "die Likelihood ist flach: keine Standardfehler"),
+    ("weakly identified", "schwach bestimmt"),
+    ("standard error of the logarithm above 1", "Standardfehler des Logarithmus über 1"),
+)
+
+
 def fit_sentence(
-    model: PurchaseModel, spend: SpendModel, calendar: object = None, unit: str = "days", language: str = "en"
+    model: PurchaseModel,
+    spend: SpendModel,
+    calendar: object = None,
+    unit: str = "days",
+    language: str = "en",
+    min_cell: int = 0,
 ) -> str:
     """Say how the chosen models were fitted, on whom, whether money depends on frequency, whether there is a season.
 
@@ -66,13 +98,15 @@ def fit_sentence(
     unit : {"days", "weeks"}
         Of the parameters.
     language : {"en", "de"}
+    min_cell : int
+        Fewer customers than this are not counted out.
     """
     side, link, out = ("en", "de").index(language), spend.independence, spend.left_out or {}
     figures = {"customers": style.number(model.n_customers, language), "unit": _UNITS[unit][side]}
-    figures |= {"histories": style.number(model.n_histories, language), "how": model.convergence}
+    figures |= {"histories": style.number(model.n_histories, language), "how": _log(model, side)}
     figures |= {key: style.number(link[name], language, 2) for key, name in
                 (("rho", "spearman"), ("low", "low"), ("high", "high"))}  # fmt: skip
-    figures |= {name: style.number(out.get(name, 0), language) for name in ("one_time", "zero", "negative")}
+    figures |= {name: count_text(out.get(name, 0), min_cell, language) for name in ("one_time", "zero", "negative")}
     key = "asked" if calendar is None else "short" if isinstance(calendar, Refused) else "beaten"
     weeks = ""
     if model.calendar is not None:
@@ -80,11 +114,19 @@ def fit_sentence(
     return f"{_FIT[side].format(**figures)} {_SEASON[key][side].format(weeks=weeks)}"
 
 
+def _log(model: PurchaseModel, side: int) -> str:
+    text = model.convergence
+    for english, german in _LOG if side else ():
+        text = re.sub(english, german, text)
+    return text
+
+
 def window_sentence(cut: date, holdout_days: int, chosen: str, language: str = "en") -> str:
     """Say what was learned on, how long the test was, and which model the values of the report come from."""
     text = (
         "Learned up to {day}, forecast for {days} days. The values of this report come from {name}, see the models.",
-        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus {name}, siehe Modelle.",
+        "Gelernt bis {day}, vorhergesagt für {days} Tage. Die Werte dieses Berichts stammen aus „{name}“, siehe "
+        "Modelle.",
     )[("en", "de").index(language)]
     return text.format(day=style.day(cut, language), days=holdout_days, name=style.label(chosen, language))
 
@@ -96,6 +138,7 @@ def truth_sentence(
     future: ir.Table,
     months: int,
     language: str = "en",
+    again: float = 1.0,
 ) -> str:
     """Hold expected orders against what the simulated persons really bought.
 
@@ -111,6 +154,8 @@ def truth_sentence(
     months : int
         Horizon of expected_orders.
     language : {"en", "de"}
+    again : float
+        Factor of past errors by which totals are moved.
     """
     true = identities.select("source", "source_id", true_id="person_id")
     pairs = identity_map.inner_join(true, ["source", "source_id"]).select("person_id", "true_id").distinct()
@@ -119,7 +164,8 @@ def truth_sentence(
     own = values[["person_id", "expected_orders"]].merge(pairs.drop_duplicates("person_id"), on="person_id")
     own = own.groupby("true_id")[["expected_orders"]].sum()
     both = own.join(future.set_index("person_id")["known_orders"]).fillna(0).astype(float)
-    really, expected = (style.number(both[name].sum(), language) for name in ("known_orders", "expected_orders"))
+    really = style.number(both["known_orders"].sum(), language)
+    expected = style.number(again * both["expected_orders"].sum(), language)
     text = (
         "In the 52 weeks after the end the same persons really placed {really} orders; expected were {expected} "
         "purchase days in {months} months. By person the two have a Spearman correlation of {rho}.",
@@ -149,4 +195,10 @@ def value_sentence(
                (("total", "value"), ("low", "low"), ("high", "high"))}  # fmt: skip
     shares = {"fifth": fifth, "margin": terms.margin_rate, "discount": terms.discount_rate}
     texts = {name: style.percent(share, language) for name, share in shares.items()}
-    return _VALUE[("en", "de").index(language)].format(years=terms.clv_years, **amounts, **texts)
+    side, moved = ("en", "de").index(language), row.get("again", 1.0) - 1
+    span = {FOREVER: "ever", 1: "one"}.get(terms.clv_years, "years")
+    texts["span"] = _SPANS[span][side].format(years=terms.clv_years)
+    key = "up" if moved > 0 else "down"
+    by = style.percent(abs(moved), language)
+    texts["moved"] = _MOVED[key][side].format(moved=by) if abs(moved) >= 0.005 else ""
+    return _VALUE[side].format(**amounts, **texts)

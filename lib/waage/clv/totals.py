@@ -14,6 +14,7 @@ from waage.clv.purchases import PurchaseModel
 from waage.clv.value import Scores, Terms, month_ends
 from waage.errors import WaageError
 from waage.privacy import mask_small
+from waage.style import number
 
 #: What is believed of the relative error of a total before any forecast was tested, and how many tests that is worth.
 #: Judgements: a tenth, as much as five tests would say.
@@ -35,11 +36,24 @@ class ForecastError:
     drift : float
         Mean log(actual / forecast), shrunken by n / (n + 1): what of the past error is expected again, if a lasting and
         a passing error are taken to be equally likely. Half of a single miss, nearly all of many in one direction.
+    of_money : ForecastError, optional
+        The same of totals of revenue; by default money is taken to be missed as purchases are.
     """
 
     scale: float = PRIOR_ERROR
     n: int = 0
     drift: float = 0.0
+    of_money: "ForecastError | None" = None
+
+    @property
+    def money(self) -> "ForecastError":
+        """What is known of the errors of totals of revenue."""
+        return self.of_money or self
+
+    @property
+    def again(self) -> float:
+        """The factor by which a total is expected to be off again, 1 where nothing lasting was seen."""
+        return float(np.exp(self.drift))
 
     def factors(self, uniform: np.ndarray) -> np.ndarray:
         """Turn uniform numbers into factors on a total: t-distributed on the log scale, wider with few forecasts."""
@@ -117,6 +131,7 @@ def value_totals(
     scores: Scores,
     *,
     error: ForecastError | None = None,
+    corrected: bool = True,
     level: float | None = None,
     parameter_draws: int = 60,
     draws: int = 4000,
@@ -132,7 +147,10 @@ def value_totals(
         Of (at least) these histories, with intervals.
     error : ForecastError, optional
         Of past forecasts; without it the interval holds chance and parameters alone, and no season, trend or
-        campaign: it will miss.
+        campaign: it will miss. For value_12m and clv what it says of money counts.
+    corrected : bool
+        Whether totals move by the drift of past errors, as in `waage.clv.outlook`: the values of single customers do
+        not, so that they add up to the totals only without a drift.
     level : float, optional
         Coverage, by default that of the terms.
     parameter_draws, draws, seed : int
@@ -140,8 +158,8 @@ def value_totals(
     Returns
     -------
     DataFrame
-        group ("all" last, where there are several), measure (expected_orders, value_12m, clv), n, value, low, high,
-        level.
+        group ("all" last), measure (expected_orders, value_12m, clv), n, value, low, high, level, again (the factor of
+        past errors in value, low and high).
 
     Notes
     -----
@@ -164,18 +182,15 @@ def value_totals(
     joined["expected_orders"] *= n
     joined["value_12m"] = joined["orders_12m"] * profit
     joined["clv"] = joined["orders_clv"] * profit
-    money_variance = terms.margin_rate**2 * basis_2 * joined["variance"].to_numpy()
-    share = np.divide(joined["orders_12m"], joined["orders_clv"], out=np.zeros(len(x)), where=joined["orders_clv"] > 0)
+    squares = terms.margin_rate**2 * basis_2
     variance = {
         "expected_orders": n * joined["variance_orders"].to_numpy(),
-        "value_12m": money_variance * share,
-        "clv": money_variance,
+        "value_12m": squares * joined["variance_12m"].to_numpy(),
+        "clv": squares * joined["variance"].to_numpy(),
     }
     groups = joined["group"].to_numpy()
-    names = [*pd.unique(groups)]
-    sides = [(name, groups == name) for name in names]
-    if len(names) > 1:
-        sides.append(("all", np.ones(len(groups), dtype=bool)))
+    sides = [(name, groups == name) for name in pd.unique(groups) if name != "all"]
+    sides.append(("all", np.ones(len(groups), dtype=bool)))
     purchase_params = scores.purchases.draw_parameters(parameter_draws, rng)
     spend_params = scores.spend.draw_parameters(parameter_draws, rng)
     calendar = rng.random(draws)
@@ -187,13 +202,16 @@ def value_totals(
             value = float(joined.loc[mine, measure].sum())
             spread = float(np.sqrt(variance[measure][mine].sum()))
             drawn = value * moved[measure][pick] + spread * chance
+            again = 1.0
             if error is not None:
-                drawn = drawn * error.factors(calendar)
+                past = error if measure == "expected_orders" else error.money
+                again = past.again if corrected else 1.0
+                value, drawn = again * value, again * drawn * past.factors(calendar)
             if measure == "expected_orders" or not terms.return_cost:
                 drawn = np.maximum(drawn, 0.0)  # a small group's chance is not quite normal
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-            rows.append((name, measure, round(n[mine].sum()), value, float(low), float(high), float(level)))
-    return pd.DataFrame(rows, columns=["group", "measure", "n", "value", "low", "high", "level"])
+            rows.append((name, measure, round(n[mine].sum()), value, float(low), float(high), float(level), again))
+    return pd.DataFrame(rows, columns=["group", "measure", "n", "value", "low", "high", "level", "again"])
 
 
 def hide_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, others: int = 0) -> pd.DataFrame:
@@ -206,6 +224,13 @@ def hide_small(table: pd.DataFrame, count: str, *values: str, min_cell: int, oth
     if masked[count].isna().any():
         return masked
     return mask_small(table, count, *values, min_cell=min_cell, others=others)
+
+
+def count_text(count: int, min_cell: int, language: str = "en") -> str:
+    """Return a number of customers as text, without counting out a group too small to be shown."""
+    if 0 < count < min_cell:
+        return ("fewer than {n}", "weniger als {n}")[language == "de"].format(n=number(min_cell, language))
+    return number(count, language)
 
 
 def shown_totals(totals: pd.DataFrame, *, min_cell: int, others: int = 0) -> pd.DataFrame:
@@ -235,10 +260,39 @@ def order_total(
     moves all three by its drift.
     """
     rng = np.random.default_rng(seed)
+    value, moved, chance = order_draws(
+        histories, purchases, days, draws=draws, parameter_draws=parameter_draws, rng=rng
+    )
+    total = value * moved + chance
+    if error is not None:
+        total = total * error.factors(rng.random(len(total)))
+    low, high = np.quantile(total, [(1 - level) / 2, (1 + level) / 2])
+    again = error.again if corrected and error is not None else 1.0
+    return {"value": again * value, "low": float(again * max(low, 0.0)), "high": float(again * high)}
+
+
+def order_draws(
+    histories: pd.DataFrame,
+    purchases: PurchaseModel,
+    days: int,
+    *,
+    draws: int = 400,
+    parameter_draws: int = 100,
+    rng: np.random.Generator,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the expected orders of all customers in `days` and what makes their total uncertain.
+
+    Returns
+    -------
+    value : float
+    moved : ndarray
+        Ratios of the expectation under drawn parameters to it, shape (20 draws,).
+    chance : ndarray
+        Purchase days that chance adds, of the same shape.
+    """
     x, recency, T = (histories[name].to_numpy(dtype=float) for name in KEYS)
     n = histories["n"].to_numpy(dtype=float) if "n" in histories else np.ones(len(x))
     expected = purchases.expected_orders(days, x, recency, T)
-    value = float(n @ expected)
     sampled = _sample(expected * n, rng)
     means = [
         _with(purchases, params).expected_orders(days, x[sampled], recency[sampled], T[sampled]) / expected[sampled]
@@ -247,12 +301,7 @@ def order_total(
     moved = np.array([mean.mean() for mean in means])
     drawn = purchases.draw_orders(days, x, recency, T, draws=min(draws, 100), rng=rng, with_parameters=False)
     spread = float(np.sqrt(n @ drawn.var(axis=0, ddof=1)))
-    total = value * rng.choice(moved, 20 * draws) + spread * rng.standard_normal(20 * draws)
-    if error is not None:
-        total = total * error.factors(rng.random(len(total)))
-    low, high = np.quantile(total, [(1 - level) / 2, (1 + level) / 2])
-    again = float(np.exp(error.drift)) if corrected and error is not None else 1.0
-    return {"value": again * value, "low": float(again * max(low, 0.0)), "high": float(again * high)}
+    return float(n @ expected), rng.choice(moved, 20 * draws), spread * rng.standard_normal(20 * draws)
 
 
 def _parameter_ratios(part, money, scores: Scores, purchase_params, spend_params, rng) -> dict[str, np.ndarray]:

@@ -95,6 +95,8 @@ def alive_path(model: PurchaseModel, purchase_days: Sequence[date], until: date,
         clock = [model.calendar.elapsed(moment) for moment in clock]
     first, last, now = (moment / DAYS_PER_UNIT[model.time_unit] for moment in clock)
     p_alive = alive_probability(model.model, model.params.to_numpy(dtype=float), x, last - first, now - first)
+    if model.model == "bg":  # it takes every one-time buyer for alive
+        p_alive = np.where(x > 0, p_alive, np.nan)
     return pd.DataFrame({"day": days, "p_alive": p_alive, "frequency": x})
 
 
@@ -114,5 +116,7 @@ def history_grid(model: PurchaseModel, value: str, T: int, highest: int = 20, ce
     x, t_x = np.meshgrid(frequency, recency)
     history = dict(zip(KEYS, (x, t_x, np.full(x.shape, T)), strict=True))
     possible = np.where(x > 0, t_x >= x, t_x == 0)
+    if model.model == "bg" and value == "p_alive":  # it takes every one-time buyer for alive
+        possible &= x > 0
     grid = model.p_alive(**history) if value == "p_alive" else model.expected_orders(days, **history)
     return frequency, recency, np.where(possible, grid, np.nan)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import ibis
 import ibis.expr.types as ir
@@ -12,7 +12,7 @@ import pandas as pd
 from waage.clv.histories import KEYS
 from waage.clv.purchases import PurchaseModel
 from waage.clv.spend import SpendModel
-from waage.clv.totals import ForecastError, hide_small, order_total
+from waage.clv.totals import ForecastError, hide_small, order_draws
 from waage.errors import WaageError
 from waage.style import compact
 
@@ -39,7 +39,7 @@ def churn_list(values: pd.DataFrame | ir.Table, top: int = 100, lowest_p: float 
     """
     table = _ibis(values, top)
     table = table.filter((table.value_endangered > 0) & (table.p_alive >= lowest_p)).mutate(
-        value_if_active=table.clv + table.value_endangered
+        value_if_active=table.value_endangered / (1 - table.p_alive)
     )
     columns = ["person_id", "value_endangered", "p_alive", "clv", "value_if_active", "expected_order_value"]
     return table.order_by(ibis.desc("value_endangered"), "person_id").limit(top).select(columns).execute()
@@ -70,10 +70,25 @@ def newcomer_pace(customers: pd.DataFrame, as_of: date, weeks: int = 52) -> dict
         The day T is counted to.
     weeks : int
         How far back to look; at most half of the history, as at its beginning everybody looks new.
+
+    Returns
+    -------
+    dict
+        new_per_week and its new_spread (standard deviation from week to week), first_value and its first_spread (from
+        customer to customer), and the weeks_seen it rests on.
     """
     span = max(min(7 * weeks, int(customers["T"].max() + 1) // 2), 1)
-    recent = customers.loc[customers["T"] < span, "first_value"].astype(float)
-    return {"new_per_week": 7 * len(recent) / span, "first_value": float(recent.mean()) if len(recent) else 0.0}
+    recent = customers.loc[customers["T"] < span]
+    first = recent["first_value"].astype(float)
+    whole = max(span // 7, 1)
+    weekly = np.bincount(recent["T"].astype(int) // 7, minlength=whole)[:whole]
+    return {
+        "new_per_week": 7 * len(recent) / span,
+        "new_spread": float(weekly.std(ddof=1)) if whole > 1 else float(np.sqrt(weekly[0])),
+        "first_value": float(first.mean()) if len(first) else 0.0,
+        "first_spread": float(first.std()) if len(first) > 1 else 0.0,
+        "weeks_seen": whole,
+    }
 
 
 def memberships(rfm: ir.Table | None, types: ir.Table | None) -> dict[str, ir.Table | None]:
@@ -130,7 +145,8 @@ def budget_table(
     by : str
         Customers without a group are "–".
     totals : DataFrame, optional
-        As `value_totals` returns them for the same groups: gives the interval of clv.
+        As `value_totals` returns them for the same groups: gives value_12m, clv and its interval; sums of values are
+        then moved as those totals are by past errors.
     min_cell, others : int
         Groups of fewer customers are hidden, as `waage.clv.totals.hide_small` does it.
 
@@ -153,13 +169,17 @@ def budget_table(
         "endangered": share * table.value_endangered,
     }
     frame = table.group_by("group").agg(**{name: part.sum() for name, part in sums.items()}).execute()
-    frame["clv_share"] = frame["clv"] / frame["clv"].sum()
-    frame["clv_per_customer"] = frame["clv"] / frame["customers"]
     frame["clv_low"] = frame["clv_high"] = np.nan
     if totals is not None:
-        ends = totals[totals["measure"] == "clv"].set_index("group")
-        for name, end in (("clv_low", "low"), ("clv_high", "high")):
-            frame[name] = frame["group"].map(ends[end])
+        by_measure = {name: part.set_index("group") for name, part in totals.groupby("measure")}
+        clv = by_measure["clv"]
+        if (own := frame["clv"].sum()) != 0:
+            frame["endangered"] *= clv.loc["all", "value"] / own
+        frame["value_12m"] = frame["group"].map(by_measure["value_12m"]["value"])
+        for name, end in (("clv", "value"), ("clv_low", "low"), ("clv_high", "high")):
+            frame[name] = frame["group"].map(clv[end])
+    frame["clv_share"] = frame["clv"] / frame["clv"].sum()
+    frame["clv_per_customer"] = frame["clv"] / frame["customers"]
     columns = ["group", "customers", "active", "value_12m", "clv", "clv_low", "clv_high", "clv_share"]
     frame = frame[[*columns, "clv_per_customer", "endangered"]]
     frame = hide_small(frame, "customers", *frame.columns[2:], min_cell=min_cell, others=others)
@@ -176,8 +196,12 @@ def outlook(
     error: ForecastError | None = None,
     corrected: bool = True,
     plan: Sequence[float] = (),
+    rest_share: float = 0.0,
     new_per_week: float = 0.0,
     first_value: float = 0.0,
+    new_spread: float = 0.0,
+    first_spread: float = 0.0,
+    weeks_seen: int = 52,
     level: float = 0.8,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -190,66 +214,128 @@ def outlook(
     purchases, spend : PurchaseModel, SpendModel
     weeks : sequence of int
     error : ForecastError, optional
-        Of past totals; without it intervals hold chance and parameters alone.
+        Of past totals, of orders and of money; without it intervals hold chance and parameters alone.
     corrected : bool
-        Whether the drift of past errors is taken into account: sums of customers' values are not.
+        Whether totals move by the drift of past errors, as in `waage.clv.value_totals`.
     plan : sequence of float
-        Planned revenue (the money of `monetary`) of each of `weeks`; empty: none.
+        Planned revenue (the money of `monetary`) of each of `weeks`, of the whole company; empty: none.
+    rest_share : float
+        Share of the company's revenue that is nobody's of `customers`, see `share_of_rest`: the plan is held against
+        revenue / (1 - rest_share).
     new_per_week, first_value : float
         Customers won each week and the mean value of their first order; they buy again as newcomers do. 0 leaves
         future customers out.
+    new_spread, first_spread, weeks_seen : float
+        As `newcomer_pace` returns them: what intervals know of future customers.
     level, seed : float, int
 
     Returns
     -------
     DataFrame
         weeks, orders (purchase days), orders_low, orders_high, orders_new (part of them from customers yet to be won),
-        revenue, revenue_low, revenue_high, plan, plan_gap (revenue / plan - 1), plan_within (whether the plan lies
-        within the interval; NA without one).
+        revenue, revenue_low, revenue_high, and with a plan revenue_all (of the whole company), revenue_all_low,
+        revenue_all_high, plan, plan_gap (revenue_all / plan - 1), plan_within (whether the plan lies within the
+        interval; NA without one).
     """
     if len(plan) not in (0, len(weeks)):
         wanted = ", ".join(map(str, weeks))
         raise WaageError(f"plan has {len(plan)} amounts; give one for each of {wanted} weeks, or none")
+    if not 0 <= rest_share < 1:
+        raise WaageError(f"rest_share must be a share of at least 0 and below 1, got {rest_share!r}")
     planned_for = dict(zip(weeks, plan, strict=False))
     n = customers["n"].to_numpy(dtype=float) if "n" in customers else np.ones(len(customers))
     each = spend.expected_order_value(customers["frequency"], customers["monetary"])
     history = [customers[name].to_numpy(dtype=float) for name in KEYS]
     rows = []
     for count in weeks:
-        days = 7 * count
-        total = order_total(customers, purchases, days, error=error, corrected=corrected, level=level, seed=seed)
-        orders = n * purchases.expected_orders(days, *history)
-        again = total["value"] / max(float(orders.sum()), 1e-12)
-        revenue = again * float(orders @ each)
-        ages = days - 7 * (np.arange(count) + 0.5)
-        zeros = np.zeros(count)
-        back = float(purchases.expected_orders(ages, zeros, zeros, zeros).sum()) * new_per_week * again
-        new_orders = new_per_week * count + back
-        new_revenue = new_per_week * count * first_value + back * revenue / max(total["value"], 1e-12)
-        # Chance in the values of single orders widens the relative interval of their sum.
-        noise = again * np.sqrt(float(orders @ each**2) / spend.params["p"]) / max(revenue, 1e-12)
-        ends = []
-        for end in (total["low"], total["high"]):
-            apart = np.log(max(end, 1e-9) / max(total["value"], 1e-9))
-            ends.append(float(np.exp(np.sign(apart) * np.hypot(apart, noise))))
+        rng = np.random.default_rng(seed)
+        known, moved, chance = order_draws(customers, purchases, 7 * count, rng=rng)
+        orders = n * purchases.expected_orders(7 * count, *history)
+        mean = float(orders @ each) / max(known, 1e-12)
+        noise = float(orders @ each**2) / spend.params["p"]
+        back, spread = _newcomers_orders(purchases, count, rng)
+        size = len(moved)
+        won = new_spread * (rng.standard_normal((size, count)) + rng.standard_normal((size, 1)) / np.sqrt(weeks_seen))
+        again_chance = np.sqrt(new_per_week * spread.sum()) * rng.standard_normal(size)
+        first_noise = new_per_week * (count * first_spread**2 + back.sum() * mean**2 / spend.params["p"])
+        uniform, apart = rng.random(size), rng.standard_normal((2, size))
+        # Purchase days, and their value: of new customers' first ones, of all others, and draws of both.
+        repeats = known + new_per_week * back.sum()
+        repeats_drawn = repeats * moved + chance + won @ back + again_chance
+        first, first_drawn = new_per_week * count, new_per_week * count + won.sum(axis=1)
+        sides = {
+            "orders": (first, repeats, first_drawn, repeats_drawn, error),
+            "revenue": (
+                first * first_value,
+                repeats * mean,
+                first_drawn * first_value + np.sqrt(first_noise) * apart[0],
+                repeats_drawn * mean + np.sqrt(noise) * apart[1],
+                error.money if error is not None else None,
+            ),
+        }
+        row = {"weeks": count}
+        for name, (new, old, new_drawn, old_drawn, past) in sides.items():
+            again = past.again if corrected and past is not None else 1.0
+            drawn = again * old_drawn + new_drawn
+            if past is not None:
+                drawn = drawn * past.factors(uniform)
+            ends = np.maximum(np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]), 0.0)
+            row |= {name: again * old + new, f"{name}_low": float(ends[0]), f"{name}_high": float(ends[1])}
+            if name == "orders":
+                row["orders_new"] = first + again * new_per_week * float(back.sum())
         planned = planned_for.get(count, np.nan)
-        sums = [(revenue + new_revenue) * end for end in ends]
-        rows.append(
-            {
-                "weeks": count,
-                "orders": total["value"] + new_orders,
-                "orders_low": (total["value"] + new_orders) * total["low"] / max(total["value"], 1e-12),
-                "orders_high": (total["value"] + new_orders) * total["high"] / max(total["value"], 1e-12),
-                "orders_new": new_orders,
-                "revenue": revenue + new_revenue,
-                "revenue_low": sums[0],
-                "revenue_high": sums[1],
-                "plan": planned,
-                "plan_gap": (revenue + new_revenue) / planned - 1 if planned > 0 else np.nan,
-                "plan_within": bool(sums[0] <= planned <= sums[1]) if planned > 0 else pd.NA,
-            }
-        )
+        asked = planned > 0
+        for end in ("", "_low", "_high") if len(plan) else ():
+            row[f"revenue_all{end}"] = row[f"revenue{end}"] / (1 - rest_share)
+        row["plan"] = planned
+        row["plan_gap"] = row["revenue_all"] / planned - 1 if asked else np.nan
+        row["plan_within"] = bool(row["revenue_all_low"] <= planned <= row["revenue_all_high"]) if asked else pd.NA
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def share_of_rest(everyone: ir.Table, orders: ir.Table, as_of: date, *, min_cell: int = 0, weeks: int = 52) -> float:
+    """Return the share of the last weeks' revenue that cannot be forecast by customer: a plan holds it, too.
+
+    Parameters
+    ----------
+    everyone : ibis table
+        All orders, as `waage.history.customer_orders` returns them: anonymous ones have no person_id.
+    orders : ibis table
+        Those of persons who do not object to profiling.
+    as_of : date
+        Last day looked at.
+    min_cell : int
+        Where fewer persons object their revenue is left out, as the share would tell it.
+    weeks : int
+        How far back to look.
+    """
+    since = as_of - timedelta(days=7 * weeks)
+    recent = everyone.filter(everyone.counts & (everyone.day > since) & (everyone.day <= as_of))
+    own = orders.filter(orders.person_id.notnull()).select("person_id").distinct()
+    known, left = recent.semi_join(own, "person_id"), recent.anti_join(own, "person_id")
+    objecting = left.filter(left.person_id.notnull())
+    if 0 < int(objecting.person_id.nunique().execute()) < min_cell:
+        left = left.filter(left.person_id.isnull())
+    sums = [float(table.net_revenue.sum().fill_null(0).execute()) for table in (known, left)]
+    return max(sums[1], 0.0) / sum(sums) if sums[0] > 0 else 0.0
+
+
+def _newcomers_orders(purchases: PurchaseModel, weeks: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the later purchase days of one customer won in each of the coming weeks, by its end."""
+    end, start = 7.0 * weeks, 7 * (np.arange(weeks) + 0.5)
+    left = end - start
+    if purchases.calendar is not None:
+        # The model's clock starts today; theirs starts when they are won, in another season.
+        clock = purchases.calendar
+        left = clock.days(clock.elapsed(end) - clock.elapsed(start))
+    none = np.zeros(weeks)
+    back = purchases.expected_orders(left, none, none, none)
+    one = np.zeros(400)
+    drawn = [
+        purchases.draw_orders(days, one, one, one, draws=1, rng=rng, with_parameters=False)[0].var() for days in left
+    ]
+    return back, np.array(drawn)
 
 
 def forecast_check(
@@ -270,7 +356,7 @@ def forecast_check(
     now : customers, purchase model, spend model
     weeks : int
     error : ForecastError, optional
-        Of past totals: widens the band, and its drift moves the next forecast.
+        Of past totals: what it says of money widens the band, and its drift moves the next forecast.
     level, seed : float, int
 
     Returns

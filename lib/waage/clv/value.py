@@ -97,9 +97,11 @@ class Scores:
     ----------
     table : DataFrame
         One row a unique history: frequency, recency, T, n; p_alive, p_order_90d, days_to_order (NaN: more likely
-        never), expected_orders; orders_12m and orders_clv (discounted); and if there were draws low, high (bounds of
+        never), expected_orders; orders_12m and orders_clv (discounted), and p_alive_within, the probability they hold
+        (of `purchases` itself, where another model says p_alive); and if there were draws low, high (bounds of
         clv before margin, per spend_unit + frequency monetary), low_orders, high_orders (discounted orders there),
-        variance (of what low and high are bounds of), variance_orders (of the orders in the horizon).
+        variance (of what low and high are bounds of), variance_orders (of the orders in the horizon), variance_12m
+        (as variance, within 12 months).
     terms : Terms
     purchases, spend : PurchaseModel, SpendModel
     """
@@ -170,6 +172,7 @@ def score_histories(
         raise WaageError(f"the model's calendar starts after {purchases.calendar.as_of}, the terms after {terms.as_of}")
     unique = unique_histories(histories)
     columns = ["p_alive", "p_order_90d", "days_to_order", "expected_orders", "orders_12m", "orders_clv"]
+    columns.append("p_alive_within")
     for name in columns:
         unique[name] = np.nan
     ends = month_ends(terms.as_of, terms.months)
@@ -179,7 +182,7 @@ def score_histories(
         unique.iloc[rows, -len(columns) :] = _score(history, purchases, alive_model, terms, ends)
     history = [unique[name].to_numpy(dtype=float) for name in KEYS]
     alive = purchases.p_alive(*history) if draws else None
-    names = ["low", "high", "low_orders", "high_orders", "variance", "variance_orders"]
+    names = ["low", "high", "low_orders", "high_orders", "variance", "variance_orders", "variance_12m"]
     if draws:
         unique[names] = _simulate(purchases, spend, history, alive, ends, terms, draws, seed)
     return Scores(unique, terms, purchases, spend)
@@ -257,7 +260,7 @@ def value_table(histories: ir.Table, scores: Scores, stored: ir.Table | None = N
         `scores.table` where the engine keeps it, so that it need not be handed over; of `scores` itself only terms and
         spend are then read, and the frequencies in its table.
     """
-    needless = ["n", "variance", "variance_orders"]
+    needless = ["n", "variance", "variance_orders", "variance_12m"]
     if stored is None:
         slim = scores.table.drop(columns=needless, errors="ignore")
         stored = ibis.memtable(slim.astype(dict.fromkeys(KEYS, "int32")))
@@ -303,7 +306,8 @@ def _score(history, purchases: PurchaseModel, alive_model, terms: Terms, ends: n
         shown = np.where(history[0] > 0, alive, np.nan) if alive_model is None else alive_model.p_alive(*history)
     wait = purchases.days_to_order(*history)
     wait = np.where(np.isfinite(wait), wait, np.nan)
-    return np.column_stack([shown, purchases.p_order(90, *history), wait, alive * horizon, alive * near, in_all])
+    near_orders = purchases.p_order(90, *history)
+    return np.column_stack([shown, near_orders, wait, alive * horizon, alive * near, in_all, alive])
 
 
 def _valuation(row, terms: Terms) -> dict:
@@ -317,8 +321,8 @@ def _valuation(row, terms: Terms) -> dict:
         "expected_order_value": each,
         "value_12m": row["orders_12m"] * profit,
         "clv": clv,
-        # If still there a customer would be worth clv / P(alive); 1 - P(alive) of that may be lost.
-        "value_endangered": clv * (1 / (row["p_alive"] + 1e-300) - 1),
+        # If still there a customer would be worth clv over the P(alive) in it; 1 - P(alive) of that may be lost.
+        "value_endangered": clv * (1 - row["p_alive"]) / (row["p_alive_within"] + 1e-300),
     }
     if "low" in row.columns:
         result["clv_low"] = terms.margin_rate * basis * row["low"] - cost * row["low_orders"]
@@ -364,31 +368,33 @@ def month_ends(as_of: date | str, months: int) -> np.ndarray:
 
 
 def _simulate(purchases, spend, history, alive, ends, terms, draws, seed, chunk: int = 8_192) -> np.ndarray:
-    """Bounds, the discounted orders at the bounds, the variance of money per unit, and that of orders."""
+    """Bounds, the discounted orders at them, the variances of money per unit, of orders, of money in 12 months."""
     n, vector = len(alive), purchases.params.to_numpy(dtype=float)
     x, recency, T = purchases._history(*history)
     horizon = ends[-1] if terms.clv_years else int(np.ceil(365.25 * np.log(200) / np.log1p(terms.discount_rate)))
     limit = float(purchases._horizon(horizon, np.zeros(())))
     months = month_ends(terms.as_of, int(np.ceil(horizon / 30.4)) + 1) if not terms.clv_years else ends
-    factor = (1 + terms.discount_rate) ** -((np.arange(len(months)) + 0.5) / 12)
-    if terms.clv_years:
-        factor = terms.weights[1]
+    plain = (1 + terms.discount_rate) ** -((np.arange(len(months)) + 0.5) / 12)
+    factor = terms.weights[1] if terms.clv_years else plain
+    near_factor = plain * (np.arange(len(months)) < 12)
     closes = purchases._horizon(months.astype(float), months)
     p, q, _ = spend.split(spend.params, x)
     tails = ((1 - terms.level) / 2, (1 + terms.level) / 2)
-    result = np.zeros((n, 6))
+    result = np.zeros((n, 7))
     for number, seeds in enumerate(np.random.SeedSequence(seed).spawn(-(-n // chunk))):
         rows = slice(number * chunk, (number + 1) * chunk)
         rng = np.random.default_rng(seeds)
         k, t_x, age, there = x[rows], recency[rows], T[rows], alive[rows]
-        money, orders, near = np.zeros((3, draws, len(k)))
+        money, first_year, orders, near = np.zeros((4, draws, len(k)))
         for d in range(draws):
             buyers, counts, when = draw_purchases(purchases.model, vector, limit, k, t_x, age, rng, there)
-            worth = factor[np.minimum(np.searchsorted(closes, when), len(factor) - 1)]
+            month = np.minimum(np.searchsorted(closes, when), len(factor) - 1)
+            worth, each = factor[month], rng.standard_gamma(p, len(when))
             owner = np.repeat(np.arange(len(buyers)), counts)
-            sums = np.bincount(owner, weights=worth * rng.standard_gamma(p, len(when)), minlength=len(buyers))
             # A rate of zero would make money infinite; gamma draws underflow only for tiny shapes.
-            money[d, buyers] = sums / np.maximum(rng.standard_gamma(q + p * k[buyers]), 1e-12)
+            rate = np.maximum(rng.standard_gamma(q + p * k[buyers]), 1e-12)
+            for table, weight in ((money, worth), (first_year, near_factor[month])):
+                table[d, buyers] = np.bincount(owner, weights=weight * each, minlength=len(buyers)) / rate
             orders[d, buyers] = np.bincount(owner, weights=worth, minlength=len(buyers))
             near[d, buyers] = np.bincount(owner[when < closes[terms.horizon_months - 1]], minlength=len(buyers))
         place = np.argsort(money, axis=0, kind="stable")
@@ -399,5 +405,5 @@ def _simulate(purchases, spend, history, alive, ends, terms, draws, seed, chunk:
             for column, drawn in ((side, money), (side + 2, orders)):
                 low, high = (drawn[which, np.arange(len(k))] for which in (lower, upper))
                 result[rows, column] = (1 - part) * low + part * high
-        result[rows, 4], result[rows, 5] = money.var(axis=0), near.var(axis=0)
+        result[rows, 4:] = np.column_stack([drawn.var(axis=0) for drawn in (money, near, first_year)])
     return result

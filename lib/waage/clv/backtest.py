@@ -224,9 +224,11 @@ def as_used(tested: pd.DataFrame, *models: str) -> pd.DataFrame:
 def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     """Return how far the totals of one model were off in the windows of a backtest; a judgement where there is none.
 
-    Where a season was not known yet, the same model without a calendar counts, see `as_used`. With figures of
+    Where a season was not known yet, the same model without a calendar counts, see `as_used`: it widens, but says
+    nothing of what the model itself gets wrong again, unless there is no other window. With figures of
     `backtest_revenue` among them it also knows of money: windows without lend their purchases.
     """
+    itself = set(tested.loc[tested["model"] == model, "window"])
     tested = as_used(tested, model)
     mine = tested[tested["model"] == model].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     if not len(mine):
@@ -236,15 +238,20 @@ def error_of(tested: pd.DataFrame, model: str) -> ForecastError:
     usable = ((table["actual_total"] > 0) & (table["total"] > 0) & (total["low"] > 0)).to_numpy()
     table, total = table[usable], total[usable]
     chance = (np.log(total["high"]) - np.log(total["low"])) / (2 * 1.96)
-    orders = past_error(table["actual_total"], table["total"], chance)
+    own = table.index.isin(itself) if itself & set(table.index) else np.full(len(table), True)
+
+    def error(actual: pd.Series, forecast: pd.Series) -> ForecastError:
+        return replace(past_error(actual, forecast, chance), drift=past_error(actual[own], forecast[own]).drift)
+
+    orders = error(table["actual_total"], table["total"])
     if "revenue_total" not in table:
         return orders
     priced = (table["revenue_actual"] > 0) & (table["revenue_total"] > 0)
     actual, forecast = (
-        table[own].mask(priced, table[other])
-        for own, other in (("actual_total", "revenue_actual"), ("total", "revenue_total"))
+        table[count].mask(priced, table[money])
+        for count, money in (("actual_total", "revenue_actual"), ("total", "revenue_total"))
     )
-    return replace(orders, of_money=past_error(actual, forecast, chance))
+    return replace(orders, of_money=error(actual, forecast))
 
 
 def predictive_check(

@@ -130,16 +130,16 @@ _CHAPTERS = {
 }
 _SUMS = ("value_12m", "clv", "endangered", "revenue", "revenue_all", "plan")
 _LOOKS = (
-    "The same look from {n} earlier days, over {days} days each. How far totals were off there widens the intervals of "
-    "totals and moves the forecast of the coming weeks.",
-    "Derselbe Blick von {n} früheren Tagen aus, über je {days} Tage. Wie weit Summen dabei daneben lagen, weitet die "
-    "Intervalle der Summen und verschiebt die Prognose der kommenden Wochen.",
+    "The same look from {n} earlier days, over {days} days each. How far totals were off there moves the "
+    "totals of this report and widens their intervals.",
+    "Derselbe Blick von {n} früheren Tagen aus, über je {days} Tage. Wie weit Summen dabei daneben lagen, "
+    "verschiebt die Summen dieses Berichts und weitet ihre Intervalle.",
 )
 _LOOK = (
-    "The same look from one earlier day, over {days} days. How far its total was off widens the intervals of totals "
-    "and moves the forecast of the coming weeks.",
-    "Derselbe Blick von einem früheren Tag aus, über {days} Tage. Wie weit die Summe dabei daneben lag, weitet die "
-    "Intervalle der Summen und verschiebt die Prognose der kommenden Wochen.",
+    "The same look from one earlier day, over {days} days. How far its total was off moves the totals of this "
+    "report and widens their intervals.",
+    "Derselbe Blick von einem früheren Tag aus, über {days} Tage. Wie weit die Summe dabei daneben lag, "
+    "verschiebt die Summen dieses Berichts und weitet ihre Intervalle.",
 )
 _UNKNOWN = (
     " Where less than two years of history came before, the model had no season.",

@@ -120,7 +120,7 @@ def test_all_passed_needs_incidents_that_would_have_noticed(clean):
     assert checks.words("de") == "Panel, alle Prüfungen bestanden"
     assert set(checks.estimates["method"]) == {"eiv", "oriv", "incident_iv", "fe", "pooled", "shop_series"}
     grades = checks.estimates.drop_duplicates("method").set_index("method")["grade"]
-    assert grades["incident_iv"] == "B" and grades["pooled"] == "E"
+    assert grades["incident_iv"] == "D" and grades["pooled"] == "E"
     alone = run_checks(replace(panel, exposure=None), fitted, shop=False)
     assert alone.grade == "D" and alone.table.set_index("check").loc["incidents", "verdict"] == "open"
     assert [grade_words(letter) for letter in GRADES][:2] == ["experiment", "incident evidence"]
@@ -129,13 +129,9 @@ def test_all_passed_needs_incidents_that_would_have_noticed(clean):
 @pytest.mark.slow
 def test_reverse_causality_is_not_graded_as_passed():
     pytest.importorskip("linearmodels")
-    grades = []
     for seed in range(6):
         panel, _ = simulate_panel(seed, weeks=156, incidents=2, same_week=-10.0)
-        checks = run_checks(panel, link(panel), shop=False)
-        grades.append((checks.grade, checks.headline))
-    assert sum(grade == "C" for grade, _ in grades) == 0
-    assert sum(headline == "incident_iv" for _, headline in grades) >= 5
+        assert run_checks(panel, link(panel), shop=False).headline_grade == "D"
 
 
 def test_pictures_of_checks(clean):

@@ -85,7 +85,7 @@ def link_experience(
     blocks: Sequence[int] = (1, 2, 4),
     controls: Sequence[str] = (),
     negative_control: str = "",
-    touched: Sequence[str] = (),
+    touched: Sequence[str] = ("outage",),
     holdout_weeks: int = 26,
     time_zone: str = "Europe/Berlin",
     net_share: float = 1.0,
@@ -114,7 +114,8 @@ def link_experience(
     negative_control : str
         A column the experience cannot change; empty: none.
     touched : sequence of str
-        Kinds of incidents that keep customers from buying by other ways than the experience; no instruments.
+        Kinds of incidents that keep customers from buying by other ways than the experience; no instruments. While the
+        shop is down nobody can buy, whatever he thinks of it: outages are among them unless said otherwise.
     holdout_weeks, time_zone, net_share, margin_rate, diversion, currency, seed
         As `run_checks`, `build_panel` and `value_points` take them.
 

@@ -55,6 +55,7 @@ CHECKS = {
     "lead": ("next week's experience", "Erlebnis der nächsten Woche"),
     "same_week": ("without the same week", "ohne dieselbe Woche"),
     "incidents": ("incidents", "Störungen"),
+    "kinds": ("kinds of incidents", "Arten von Störungen"),
     "feedback": ("feedback of demand", "Rückwirkung der Nachfrage"),
     "stability": ("first and second half", "erste und zweite Hälfte"),
     "one_unit": ("no single unit", "keine einzelne Einheit"),

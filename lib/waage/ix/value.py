@@ -238,6 +238,8 @@ class Value:
             if rivals is not None and method in set(rivals["method"]):
                 of = rivals[(rivals["method"] == method) & (rivals["outcome"] == "demand")]
                 extra.append(words[language == "de"].format(x=style.percent(of["long_run"].iloc[0], language, 2)))
+        if self.grade == "B":
+            extra.append(_EXCLUSION[language == "de"])
         if abs(self.link.long_run()) > IMPLAUSIBLE:
             extra.append(_DEFECT[language == "de"])
         if not demand["low"] * demand["high"] > 0:
@@ -413,6 +415,10 @@ _SENTENCE = (
 _DIVERTED = (
     "{share} of the effect was taken off as demand shifted between units.",
     "{share} der Wirkung wurden als zwischen Einheiten verschobene Nachfrage abgezogen.",
+)
+_EXCLUSION = (
+    "That is so only if incidents act on demand through the experience alone.",
+    "Das gilt nur, wenn Störungen allein über das Erlebnis auf die Nachfrage wirken.",
 )
 _ROBUST = (
     "An unseen factor would have to explain {rv} of what is left of both to take it away.",

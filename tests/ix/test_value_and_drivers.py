@@ -1,10 +1,13 @@
 """What points are worth, why the IX moved, groups, plans."""
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
+from waage import style
 from waage.demo.ix_survey import ITEMS
 from waage.demo.world import Settings
 from waage.errors import Refusal, WaageError
@@ -94,6 +97,52 @@ def test_the_sentence_is_the_result_in_words(value):
     assert "treat it as a defect" in value_points(panel, link(panel), grade="D").sentence()
     panel, _ = simulate_panel(1, effect=(0.0,))
     assert "an effect is not shown" in value_points(panel, link(panel), grade="D").sentence()
+
+
+def test_amounts_are_said_for_observed_moves_only(value):
+    small = replace(value, support=(-0.62, 0.58))
+    english, german = small.sentence(), small.sentence("de")
+    half = style.compact(small.yearly_demand * small.parts(0.58)["change"].iloc[-1], "EUR")
+    whole = style.compact(small.yearly_demand * small.parts(1.0)["change"].iloc[-1], "EUR")
+    assert f"seldom moved by a whole point; 0.58 points are {half} a year" in english and whole not in english
+    assert "0,58 Punkte sind" in german
+    items = pd.DataFrame({"item": ["a", "b"], "mean": [70.0, 90.0], "contribution": [0.5, 0.5]})
+    priced = importance_map(items, 0.01, 1e6, interval=(0.005, 0.015), most=1.0).set_index("item")
+    assert priced.loc["a", "points"] > 1 and np.isnan(priced.loc["a", ["worth", "worth_low"]].astype(float)).all()
+    row = priced.loc["b"]
+    assert 0 < row["worth_low"] < row["worth"] < row["worth_high"]
+
+
+def test_the_first_year_is_said_only_of_an_effect_that_is_shown():
+    panel, _ = simulate_panel(1, effect=(0.0,))
+    fitted = link(panel)
+    assert np.isnan(fitted.year_1()) and "first year" not in value_points(panel, fitted, grade="D").sentence()
+    lasting, _ = simulate_panel(1, weeks=156, answers=600)
+    found = link(lasting)
+    assert 0.9 < found.year_1() < 1 and "in the first year" in value_points(lasting, found, grade="D").sentence()
+    # A first delay that is all but taken back by the last gives no share of a year.
+    back = found.coefficients.copy()
+    back[:, 3] -= 0.95 * back.sum(axis=1)
+    assert np.isnan(replace(found, coefficients=back).year_1())
+    nothing = replace(found, coefficients=found.coefficients * 1e-3)
+    assert "= 0.0% demand (95%: 0.0% to 0.0%)" in value_points(lasting, nothing, grade="D").sentence().replace("+1 ", "")
+
+
+def test_closed_units_are_no_base_and_new_ones_are_scaled_up():
+    panel, _ = simulate_panel(1, weeks=156)
+    gone = {name: getattr(panel, name).copy() for name in ("score", "visits", "orders", "demand")}
+    for values in gone.values():
+        values[0, 100:] = np.nan  # closed more than a year ago
+        values[1, 140:] = np.nan  # closed within the year
+        values[2, :130] = np.nan  # opened within the year
+    changed = replace(panel, **gone)
+    levels = value_points(changed, link(changed), grade="C").levels.set_index("unit")
+    assert "unit_000" not in levels.index
+    for name in ("visits", "orders", "demand"):
+        sold = getattr(panel, name)
+        assert levels.loc["unit_001", name] == pytest.approx(sold[1, 104:140].sum())
+        assert levels.loc["unit_002", name] == pytest.approx(sold[2, 130:].sum() * 2)
+        assert levels.loc["unit_003", name] == pytest.approx(sold[3, 104:].sum())
 
 
 def test_diversion_is_taken_off_where_it_is_known(value):

@@ -51,8 +51,11 @@ def headlines(found: Linkage, line: pd.DataFrame, weeks: int = 13, language: str
     parts = found.value.parts().set_index("outcome").loc["demand"]
     share = {"value": parts["change"], "low": parts["low"], "high": parts["high"]}
     told.append({"key": "point_effect", "unit": "%"} | share)
-    amounts = {name: value * found.value.yearly_demand for name, value in share.items()}
-    told.append({"key": "point_worth", "unit": found.value.currency} | amounts)
+    if found.value.supports(1.0):
+        amounts = {name: value * found.value.yearly_demand for name, value in share.items()}
+        told.append({"key": "point_worth", "unit": found.value.currency} | amounts)
+    else:
+        told.append({"key": "point_worth", "value": _WORDS["unknown"][language == "de"]})
     return [*told, {"key": "evidence", "value": found.checks.words(language)}]
 
 

@@ -89,12 +89,18 @@ class Link:
     def year_1(self, outcome: str = "demand") -> float:
         """Share of the long-run effect that is earned in the first year on average.
 
-        (1/52) sum over k = 0..51 of [sum over l <= k of b_l] / long run, with blocks of weeks for weeks.
+        (1/52) sum over k = 0..51 of [sum over l <= k of b_l] / long run, with blocks of weeks for weeks. NaN where the
+        interval of the long run holds 0, or where delays of both signs put the share outside 0 to 1: it would be the
+        quotient of two numbers near 0.
         """
+        low, high = self.interval(outcome)
+        if not low * high > 0:
+            return float("nan")
         b = self.coefficients[0, :, _place(outcome)]
         year = round(52 / self.block_weeks)
         earned = np.maximum(year - np.arange(len(b)), 0) @ b / year
-        return float(earned / b.sum()) if b.sum() else float("nan")
+        share = float(earned / b.sum())
+        return share if 0 <= share <= 1 else float("nan")
 
     @property
     def covariance(self) -> np.ndarray:

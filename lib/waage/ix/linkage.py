@@ -234,7 +234,7 @@ _WORDS = {
         "Maßnahme bringt, nichts über größere Bewegungen, und der IX ist keine Prognose der nächsten Woche.",
     ),
     "not_said_bare": (
-        "Units never moved by a whole point, so no amount is given.",
-        "Keine Einheit bewegte sich um einen ganzen Punkt, daher steht hier kein Betrag.",
+        "Units rarely or never moved by a whole point, so no amount is given for one.",
+        "Einheiten bewegten sich selten oder nie um einen ganzen Punkt, daher steht dafür kein Betrag.",
     ),
 }

@@ -84,14 +84,6 @@ class Panel:
                 rows.append((unit, pd.NaT, pd.NaT, 0, 0))
         return pd.DataFrame(rows, columns=["unit", "first", "last", "weeks", "gaps"])
 
-    @property
-    def yearly_demand(self) -> float:
-        """Demand of the newest 52 weeks (or 13 or 26 blocks); scaled up where there are fewer."""
-        count = 52 // self.block_weeks
-        recent = np.nansum(self.demand, axis=0)
-        recent = recent[recent > 0][-count:]
-        return float(recent.sum() * count / max(len(recent), 1))
-
     def select(self, units: Sequence[int]) -> "Panel":
         """Return the panel of some units, by their places."""
         return self._with(lambda a: a[units], units=tuple(self.units[g] for g in units))

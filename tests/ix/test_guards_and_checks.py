@@ -57,8 +57,19 @@ def test_breaks_of_response_rate_and_questionnaire_refuse():
     assert response_break(drift) is None and len(response_rate(drift)) == 52
     jump = drift.assign(completed=np.where(np.arange(364) < 200, 120, 60))
     assert "breaks in the week of 2023-07-" in response_break(jump)
+    # Few are invited: a factor of 1.5 is chance. A pause without invitations is no break.
+    rng = np.random.default_rng(3)
+    few = drift.assign(invited=2, completed=rng.binomial(2, 0.1, 364))
+    assert response_break(few) is None
+    many = few.assign(invited=200, completed=100 * few["completed"])
+    assert response_break(many) is not None, "the same rates would be a break of many"
+    pause = (np.arange(364) >= 140) & (np.arange(364) < 200)
+    assert (
+        response_break(drift.assign(**{name: drift[name].where(~pause, 0) for name in ("invited", "completed")}))
+        is None
+    )
     panel = simulate_panel(1)[0]
-    with pytest.raises(LinkRefusal, match="Start the window after the break"):
+    with pytest.raises(LinkRefusal, match=r"Start the window after the break \(parameter `since`\)"):
         admit(panel, invitations=jump)
     weeks = pd.date_range("2023-01-02", periods=20, freq="7D")
     same = pd.concat([pd.DataFrame({"item": item, "week": weeks, "n": 50}) for item in ("find", "ease")])

@@ -1,6 +1,8 @@
 """What points are worth, why the IX moved, groups, plans."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -11,7 +13,9 @@ from waage import style
 from waage.demo.ix_survey import ITEMS
 from waage.demo.world import Settings
 from waage.errors import Refusal, WaageError
+from waage.ix.calculator import calculator
 from waage.ix.drivers import accounting, asymmetry, importance_map, item_drivers, johnson_weights, lmg_weights
+from waage.ix.findings import calculator_finding, headlines, truth_finding, why_finding
 from waage.ix.link import link
 from waage.ix.plan import ix_plan, questionnaire, questionnaire_items, questionnaire_text
 from waage.ix.plots import plot_importance_map, plot_two_currencies
@@ -125,7 +129,9 @@ def test_the_first_year_is_said_only_of_an_effect_that_is_shown():
     back[:, 3] -= 0.95 * back.sum(axis=1)
     assert np.isnan(replace(found, coefficients=back).year_1())
     nothing = replace(found, coefficients=found.coefficients * 1e-3)
-    assert "= 0.0% demand (95%: 0.0% to 0.0%)" in value_points(lasting, nothing, grade="D").sentence().replace("+1 ", "")
+    assert "= 0.0% demand (95%: 0.0% to 0.0%)" in value_points(lasting, nothing, grade="D").sentence().replace(
+        "+1 ", ""
+    )
 
 
 def test_closed_units_are_no_base_and_new_ones_are_scaled_up():
@@ -281,3 +287,52 @@ def test_both_currencies_have_their_zero_at_one_height():
     ax = plot_two_currencies(weekly, language="de")
     ends = [axis.get_ylim() for axis in ax.figure.axes]
     assert len(ends) == 2 and all(low == -high for low, high in ends) and "in Geld" in ax.get_title()
+
+
+def test_the_item_that_moved_the_ix_its_way_is_named_and_not_one_against_it():
+    parts = pd.DataFrame({"part": ["all", "mix", "find", "ease"], "change": [1.0, 0.0, -2.0, 3.0], "se": 0.1})
+    assert "“Ease” contributed most (+3.00)" in why_finding(parts, {})
+    against = parts.assign(change=[0.5, 0.0, -3.0, 3.5])
+    assert "“Ease” contributed most (+3.50)" in why_finding(against, {})
+    falling = parts.assign(change=[-1.0, 0.0, 4.0, -5.0])
+    assert "“Ease” contributed most (−5.00)" in why_finding(falling, {})
+    two = pd.DataFrame({"part": ["all", "a", "b", "c", "mix"], "change": [1.0, -3.0, 2.5, 1.5, 0.0], "se": 0.1})
+    assert "“B” contributed most (+2.50)" in why_finding(two, {}), "a moved most, but the other way"
+
+
+def small_linkage(panel, fitted, headline="eiv", **value):
+    """A linkage as far as its sentences look."""
+    worth = replace(value_points(panel, fitted, grade="D"), **value)
+    estimates = pd.concat([fitted.summary, fitted.summary.assign(method="incident_iv", low=9.0, high=9.1)])
+    return SimpleNamespace(
+        value=worth,
+        link=fitted,
+        checks=SimpleNamespace(words=lambda language: "x"),
+        effects=estimates.assign(headline=estimates["method"] == headline),
+    )
+
+
+def test_the_way_back_says_that_no_points_bring_an_amount_where_the_effect_is_not_above_0():
+    panel, _ = simulate_panel(1, effect=(-0.004, -0.002, -0.001))
+    found = small_linkage(panel, link(panel))
+    assert "No number of points brings" in calculator_finding(found, 1.0, 0.0)
+    assert "Keine Punktzahl bringt" in calculator_finding(found, 1.0, 0.0, "de")
+    html = calculator(found.value.table(), {}, language="en")
+    data = json.loads(html.split('class="ix-data">')[1].split("</script>")[0])
+    assert not data["units"]["all"]["rises"] and "not above 0" in data["words"]["none"]
+    assert "rarely (less than one week in twenty) or never" in calculator_finding(found, 50.0, 0.0)
+
+
+def test_the_headline_is_what_is_held_against_the_truth_and_worth_needs_an_observed_move():
+    panel, truth = simulate_panel(1, weeks=156)
+    fitted = link(panel)
+    real = pd.DataFrame({"outcome": list(truth.long_run), "long_run": list(truth.long_run.values())})
+    real["shop_long_run"] = real["long_run"]
+    said = truth_finding(small_linkage(panel, fitted), real)
+    assert "estimate 4 weeks" in said and "nine" not in said and "0 of 4" not in said
+    assert "0 of 4 intervals" in truth_finding(small_linkage(panel, fitted, "incident_iv"), real)
+    line = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=70, freq="7D"), "ix": 70.0, "variance": 0.1})
+    told = {h["key"]: h["value"] for h in headlines(small_linkage(panel, fitted), line)}
+    assert told["point_worth"] > 0
+    told = {h["key"]: h["value"] for h in headlines(small_linkage(panel, fitted, support=(-0.6, 0.6)), line)}
+    assert told["point_worth"] == "cannot be said"

@@ -204,7 +204,7 @@ def run_checks(
         low, high = incidents.link.interval()
         sharp = incidents.strong and high - low < 2 * max(abs(low + high) / 2, 1e-12)
         iv_grade = "B" if sharp and _exclusion_stands(verdicts) else "D"
-    grades = {"eiv": grade, "oriv": grade, "incident_iv": iv_grade, "fe": "D", "pooled": "E"}
+    grades = {"eiv": grade, "oriv": grade, "incident_iv": iv_grade, "pooled": "E"}
     estimates["grade"] = estimates["method"].map(grades)
     # Only what incidents can repair hands the headline to them.
     contradicted = FAILED in (verdicts["incidents"], verdicts["same_week"], verdicts["lead"], verdicts["feedback"])

@@ -16,14 +16,6 @@ from waage.ix.value import value_points
 pytest.importorskip("linearmodels")
 
 
-def two_kinds(panel):
-    """Let incidents be of two kinds, quarter by quarter and unit by unit in turn."""
-    units, weeks = panel.score.shape
-    first = (np.arange(weeks) // 13 + np.arange(units)[:, None]) % 2 == 0
-    kinds = np.dstack([panel.exposure[:, :, 0] * first, panel.exposure[:, :, 0] * ~first])
-    return replace(panel, exposure=kinds, kinds=("search_fault", "outage"))
-
-
 def more_demand(panel, logs):
     return replace(panel, orders=panel.orders * np.exp(logs), demand=panel.demand * np.exp(logs))
 
@@ -41,7 +33,7 @@ def incidents():
 
 
 def kinds():
-    panel = two_kinds(simulate_panel(1, weeks=156, incidents=2)[0])
+    panel = simulate_panel(1, weeks=156, incidents=2, kinds=2)[0]
     return more_demand(panel, -0.15 * panel.exposure[:, :, 1])
 
 
@@ -110,7 +102,7 @@ def test_incidents_carry_the_headline_only_if_kinds_agree_and_nothing_speaks_aga
     graded = []
     for seed in range(2):
         panel = simulate_panel(seed, weeks=156, incidents=3, same_week=-10.0)[0]
-        both = two_kinds(panel)
+        both = simulate_panel(seed, weeks=156, incidents=3, kinds=2, same_week=-10.0)[0]
         fitted = link(panel)
         graded.append(run_checks(both, fitted, shop=False).headline_grade)
         # One kind: nothing tests it. What experience cannot change follows it: something else moves both.
@@ -128,8 +120,8 @@ def test_incidents_that_also_stop_buying_are_no_evidence():
         panel = more_demand(panel, -0.15 * panel.exposure[:, :, 0])
         found = run_checks(panel, link(panel), shop=False)
         assert (found.headline, found.headline_grade) == ("eiv", "D")
-        panel = two_kinds(simulate_panel(seed, weeks=156, incidents=2)[0])
+        panel = simulate_panel(seed, weeks=156, incidents=2, kinds=2)[0]
         panel = more_demand(panel, -0.15 * panel.exposure[:, :, 1])
         assert run_checks(panel, link(panel), shop=False).headline_grade == "D"
-        kept = run_checks(panel, link(panel), shop=False, incidents_touch_demand=["outage"])
+        kept = run_checks(panel, link(panel), shop=False, incidents_touch_demand=["incident_2"])
         assert kept.incidents.link.long_run() < 0.014

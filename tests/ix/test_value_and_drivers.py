@@ -12,10 +12,11 @@ import pytest
 from waage import style
 from waage.demo.ix_survey import ITEMS
 from waage.demo.world import Settings
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, WaageError, told, unless_refused
 from waage.ix.calculator import calculator
 from waage.ix.drivers import accounting, asymmetry, importance_map, item_drivers, johnson_weights, lmg_weights
-from waage.ix.findings import calculator_finding, headlines, truth_finding, why_finding
+from waage.ix.findings import calculator_finding, cautions, headlines, truth_finding, why_finding
+from waage.ix.guards import merge_units
 from waage.ix.link import link
 from waage.ix.plan import ix_plan, questionnaire, questionnaire_items, questionnaire_text
 from waage.ix.plots import plot_importance_map, plot_two_currencies
@@ -207,6 +208,20 @@ def test_items_of_perception_explain_goal_attainment():
     priced = importance_map(demo_scores(SMALL).items, 0.008, 1e9)
     assert priced["worth"].is_monotonic_decreasing and priced["weight"].sum() == pytest.approx(1)
     assert plot_importance_map(priced).get_ylabel()
+
+
+def test_what_is_left_out_or_refused_is_said_in_german_too():
+    panel, _ = simulate_panel(1, weeks=60)
+    with pytest.raises(Refusal, match="at least 3 of each are needed") as caught:
+        asymmetry(panel.between(0, 3))
+    assert "mindestens je 3 sind nötig" in told(caught.value.args[0], "de")
+    refused = unless_refused(item_drivers, pd.DataFrame(np.ones((5, 2))), pd.Series(np.ones(5)))
+    assert not refused and told(refused.reason, "de").startswith("Treiber: 5 vollständige Antworten")
+    merged = merge_units(panel, {unit: f"g{g // 2}" for g, unit in enumerate(panel.units)})
+    said = small_linkage(merged, link(merged))
+    said.panel, said.check_table = merged, pd.DataFrame({"verdict": [], "sentence": [], "sentence_de": []})
+    assert cautions(said, "de") == ["24 Einheiten wurden zu 12 zusammengelegt"]
+    assert cautions(said) == ["24 units were merged into 12"]
 
 
 def test_losses_and_gains_weigh_alike_where_they_do():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, Told, WaageError
 from waage.ix.link import control_columns, default_lags, panel_moments
 from waage.ix.linkage import Linkage
 from waage.ix.measurement import Measurement, compared
@@ -245,7 +245,12 @@ def item_drivers(
     data = data[np.isfinite(data).all(axis=1)]
     n, p = data.shape[0], data.shape[1] - 1
     if n < 10 * p:
-        raise Refusal(f"drivers: {n} complete answers for {p} items; at least {10 * p} are needed")
+        raise Refusal(
+            Told(
+                f"drivers: {n} complete answers for {p} items; at least {10 * p} are needed",
+                f"Treiber: {n} vollständige Antworten auf {p} Fragen; mindestens {10 * p} sind nötig",
+            )
+        )
     correlation = np.corrcoef(data, rowvar=False)
     weights, r2 = johnson_weights(correlation)
     rng = np.random.default_rng(seed)

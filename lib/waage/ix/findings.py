@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from waage import style
+from waage.errors import told
 from waage.ix.link import Link
 from waage.ix.linkage import Linkage, found_sentences
 from waage.ix.measurement import Measurement, compared
@@ -65,7 +66,7 @@ def cautions(found: Linkage, language: str = "en") -> list[str]:
         return [found.reasons[language == "de"]]
     table = found.check_table
     failed = list(table.loc[table["verdict"] == "failed", "sentence_de" if language == "de" else "sentence"])
-    return [*failed, *found.panel.notes]
+    return [*failed, *(told(note, language) for note in found.panel.notes)]
 
 
 def why_finding(changes: pd.DataFrame, labels: dict[str, str], language: str = "en") -> str:

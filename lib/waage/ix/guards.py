@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from waage import style
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, Told, WaageError
 from waage.ix.link import Link, default_lags, link
 from waage.ix.panel import Panel, merge_weeks
 
@@ -197,7 +197,13 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
         exposure=each(panel.exposure),
         halves=None if panel.halves is None else np.stack([mean(half) for half in panel.halves]),
         negative=None if panel.negative is None else mean(panel.negative),
-        notes=(*panel.notes, f"{len(panel.units)} units were merged into {len(names)}"),
+        notes=(
+            *panel.notes,
+            Told(
+                f"{len(panel.units)} units were merged into {len(names)}",
+                f"{len(panel.units)} Einheiten wurden zu {len(names)} zusammengelegt",
+            ),
+        ),
     )
 
 

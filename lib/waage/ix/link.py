@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.linalg import eigh
 from scipy.stats import t as student
 
-from waage.errors import Refusal, WaageError, did_you_mean
+from waage.errors import Refusal, Told, WaageError, did_you_mean
 from waage.ix.moments import Moments, jackknife, jackknife_covariance, shifted, two_way_moments
 from waage.ix.panel import OUTCOMES, Panel
 
@@ -269,8 +269,12 @@ def panel_moments(
         rows &= (rows.sum(axis=1) > 1)[:, None]
     if rows.any(axis=1).sum() < 3 or rows.any(axis=0).sum() < 3:
         raise Refusal(
-            f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are needed "
-            "to compare units with each other, 8 units to say how sure one can be"
+            Told(
+                f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are "
+                "needed to compare units with each other, 8 units to say how sure one can be",
+                f"Verknüpfung: {units} Einheiten und {weeks} Wochen haben Verkäufe und Werte für alle Verzögerungen; "
+                "mindestens je 3 sind nötig, um Einheiten zu vergleichen, 8 Einheiten, um zu sagen, wie sicher",
+            )
         )
     # Centred before demeaning, so that rounding stays at the last digits; effects take constants out anyway.
     columns = columns - np.nanmean(np.where(rows[:, :, None], columns, np.nan), axis=(0, 1))

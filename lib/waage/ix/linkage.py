@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from waage import style
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, WaageError, told
 from waage.ix.checks import Checks, run_checks
 from waage.ix.guards import MIN_UNITS, Admission, LinkRefusal, admit, merge_units
 from waage.ix.link import Link
@@ -144,7 +144,7 @@ def link_experience(
     try:
         panel = build_panel(cells, performance, incidents=incidents, time_zone=time_zone, **settings)
     except Refusal as refusal:
-        return Linkage(None, reasons=(str(refusal),) * 2)
+        return Linkage(None, reasons=(str(refusal), told(refusal.args[0], "de")))
     admission = refusal = None
     for larger in (panel, *_merged(panel, own)):
         try:

@@ -18,6 +18,7 @@ from waage.ix.drivers import accounting, asymmetry, importance_map, item_drivers
 from waage.ix.findings import calculator_finding, cautions, headlines, truth_finding, why_finding
 from waage.ix.guards import merge_units
 from waage.ix.link import link
+from waage.ix.linkage import link_experience
 from waage.ix.plan import ix_plan, questionnaire, questionnaire_items, questionnaire_text
 from waage.ix.plots import plot_importance_map, plot_two_currencies
 from waage.ix.scales import ix_by_group
@@ -25,7 +26,7 @@ from waage.ix.score import codebook
 from waage.ix.simulation import simulate_panel
 from waage.ix.value import move_between, points_needed, value_points
 
-from .demo_panel import demo_people, demo_scores
+from .demo_panel import demo_people, demo_performance, demo_scores
 
 matplotlib.use("Agg")
 SMALL = Settings(seed=5, units=8, weeks=70)
@@ -222,6 +223,22 @@ def test_what_is_left_out_or_refused_is_said_in_german_too():
     said.panel, said.check_table = merged, pd.DataFrame({"verdict": [], "sentence": [], "sentence_de": []})
     assert cautions(said, "de") == ["24 Einheiten wurden zu 12 zusammengelegt"]
     assert cautions(said) == ["24 units were merged into 12"]
+
+
+def test_the_link_can_start_after_a_break_of_the_response_rate():
+    scores, sales = demo_scores(SMALL), demo_performance(SMALL)
+    week = pd.to_datetime(scores.table["week"]).sort_values().unique()
+    days = pd.date_range(week[0], periods=7 * len(week), freq="D")
+    invited = pd.DataFrame({"day": days, "invited": 1000, "completed": np.where(days < week[20], 120, 60)})
+    own = SimpleNamespace(scores=scores, invitations=invited, splits={}, units=scores.table[["unit"]])
+    settings = {"blocks": (1,), "holdout_weeks": 10}
+    assert "response rate breaks" in link_experience(own, sales, **settings).reasons[0]
+    after = str(pd.Timestamp(week[20]).date())
+    found = link_experience(own, sales, since=after, **settings)
+    assert "response rate breaks" not in found.reasons[0]
+    assert found.panel.units and np.isfinite(found.panel.score).any(axis=0)[found.panel.weeks < after].sum() == 0
+    with pytest.raises(WaageError, match="since = 'spring' is no day"):
+        link_experience(own, sales, since="spring")
 
 
 def test_losses_and_gains_weigh_alike_where_they_do():

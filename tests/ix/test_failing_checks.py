@@ -1,5 +1,6 @@
 """Every check fails on the panel it is there for, and what failed or could not be made is never graded as passed."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,14 @@ def test_a_check_fails_where_it_must(check, make):
     row = found.table.set_index("check").loc[check]
     assert row["verdict"] == "failed" and found.grade == "D"
     assert row["sentence"] in found.first_page(7)
+
+
+def test_a_longer_window_that_may_be_chance_is_said_with_an_interval_that_holds_0():
+    panel = simulate_panel(3)[0]
+    row = run_checks(panel, link(panel), shop=False).table.set_index("check").loc["lag_window"]
+    low, high = re.search(r"\(99%: (\S+)% to (\S+)%\)", row["sentence"]).groups()
+    assert row["verdict"] == "passed" and "may be chance" in row["sentence"]
+    assert low.startswith("−") and not high.startswith("−")
 
 
 def test_an_unseen_factor_that_turns_the_sign_or_has_no_bound_fails():

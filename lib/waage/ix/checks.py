@@ -390,7 +390,8 @@ def _lag_sweep_row(sweep: pd.DataFrame, runs: list, fitted: Link, windows: Seque
     t = float(difference[0] / jackknife(difference)) if longest != str(fitted.lags) else 0.0
     p = float(2 * student.sf(abs(t), fitted.df))
     verdict = FAILED if p < OTHER_ALPHA else PASSED
-    half = student.ppf((1 + fitted.confidence) / 2, fitted.df) * float(jackknife(difference))
+    # The interval of the verdict: one at 95 % could leave out 0 beside the words that it may be chance.
+    half = student.ppf(1 - OTHER_ALPHA / 2, fitted.df) * float(jackknife(difference))
     facts = {"low": sweep["long_run"].min(), "high": sweep["long_run"].max(), "change": difference[0]}
     facts |= {"from_": difference[0] - half, "to": difference[0] + half}
     return _row("lag_window", t, p, verdict, **facts)

@@ -126,9 +126,9 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     "lag_window": {
         "passed": (
             "Looking at more or fewer weeks of delay gives {low} to {high} per point; the longest window differs by "
-            "{change} (95%: {from_} to {to}), which may be chance.",
+            "{change} (99%: {from_} to {to}), which may be chance.",
             "Mehr oder weniger Wochen Verzögerung ergeben {low} bis {high} je Punkt; das längste Fenster weicht um "
-            "{change} ab (95 %: {from_} bis {to}), was Zufall sein kann.",
+            "{change} ab (99 %: {from_} bis {to}), was Zufall sein kann.",
         ),
         "failed": (
             "The effect depends on how many weeks of delay are looked at ({low} to {high} per point): look "

@@ -23,7 +23,7 @@ def main(seeds: int = 20) -> None:
             settings = Settings(seed=seed, **switch)
             panel = demo_panel(settings)
             found, truth = link(panel), demo_truth(settings)["long_run"]
-            checks = run_checks(panel, found, shop=False)
+            checks = run_checks(panel, found, incidents_touch_demand=["outage"])
             row |= {f"{name} estimate": 100 * found.long_run(), f"{name} grade": checks.grade}
             row |= {f"{name} headline": checks.headline}
             verdicts = checks.table.set_index("check")["verdict"]

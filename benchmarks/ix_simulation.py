@@ -109,7 +109,7 @@ def grades(seeds: range) -> pd.DataFrame:
     for name, switch in cases.items():
         found = []
         for seed in seeds:
-            panel, _ = simulate_panel(seed, weeks=156, incidents=2, **switch)
+            panel, _ = simulate_panel(seed, weeks=156, incidents=2, kinds=2, **switch)
             checks = run_checks(panel, link(panel), shop=False)
             found.append((checks.grade == "C", checks.headline))
         table = pd.DataFrame(found, columns=["kept", "headline"])

@@ -23,6 +23,23 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+class Told(str):
+    """A sentence in English that knows itself in German."""
+
+    german: str
+
+    def __new__(cls, english: str, german: str) -> "Told":
+        """Return the English sentence, with the German one beside it."""
+        text = super().__new__(cls, english)
+        text.german = german
+        return text
+
+
+def told(text: str, language: str = "en") -> str:
+    """Return a sentence in a language; one that does not know its German stays English."""
+    return getattr(text, "german", str(text)) if language == "de" else str(text)
+
+
 class Refusal(WaageError):
     """The data cannot carry what is asked of them: too few customers, too short a history. Not a fault."""
 
@@ -42,4 +59,4 @@ def unless_refused(function: Callable, *args: object, **kwargs: object):
     try:
         return function(*args, **kwargs)
     except Refusal as refusal:
-        return Refused(str(refusal))
+        return Refused(refusal.args[0])

@@ -57,8 +57,19 @@ def test_breaks_of_response_rate_and_questionnaire_refuse():
     assert response_break(drift) is None and len(response_rate(drift)) == 52
     jump = drift.assign(completed=np.where(np.arange(364) < 200, 120, 60))
     assert "breaks in the week of 2023-07-" in response_break(jump)
+    # Few are invited: a factor of 1.5 is chance. A pause without invitations is no break.
+    rng = np.random.default_rng(3)
+    few = drift.assign(invited=2, completed=rng.binomial(2, 0.1, 364))
+    assert response_break(few) is None
+    many = few.assign(invited=200, completed=100 * few["completed"])
+    assert response_break(many) is not None, "the same rates would be a break of many"
+    pause = (np.arange(364) >= 140) & (np.arange(364) < 200)
+    assert (
+        response_break(drift.assign(**{name: drift[name].where(~pause, 0) for name in ("invited", "completed")}))
+        is None
+    )
     panel = simulate_panel(1)[0]
-    with pytest.raises(LinkRefusal, match="Start the window after the break"):
+    with pytest.raises(LinkRefusal, match=r"Start the window after the break \(parameter `since`\)"):
         admit(panel, invitations=jump)
     weeks = pd.date_range("2023-01-02", periods=20, freq="7D")
     same = pd.concat([pd.DataFrame({"item": item, "week": weeks, "n": 50}) for item in ("find", "ease")])
@@ -120,7 +131,7 @@ def test_all_passed_needs_incidents_that_would_have_noticed(clean):
     assert checks.words("de") == "Panel, alle Prüfungen bestanden"
     assert set(checks.estimates["method"]) == {"eiv", "oriv", "incident_iv", "fe", "pooled", "shop_series"}
     grades = checks.estimates.drop_duplicates("method").set_index("method")["grade"]
-    assert grades["incident_iv"] == "B" and grades["pooled"] == "E"
+    assert grades["incident_iv"] == "D" and grades["pooled"] == "E"
     alone = run_checks(replace(panel, exposure=None), fitted, shop=False)
     assert alone.grade == "D" and alone.table.set_index("check").loc["incidents", "verdict"] == "open"
     assert [grade_words(letter) for letter in GRADES][:2] == ["experiment", "incident evidence"]
@@ -129,13 +140,9 @@ def test_all_passed_needs_incidents_that_would_have_noticed(clean):
 @pytest.mark.slow
 def test_reverse_causality_is_not_graded_as_passed():
     pytest.importorskip("linearmodels")
-    grades = []
     for seed in range(6):
         panel, _ = simulate_panel(seed, weeks=156, incidents=2, same_week=-10.0)
-        checks = run_checks(panel, link(panel), shop=False)
-        grades.append((checks.grade, checks.headline))
-    assert sum(grade == "C" for grade, _ in grades) == 0
-    assert sum(headline == "incident_iv" for _, headline in grades) >= 5
+        assert run_checks(panel, link(panel), shop=False).headline_grade == "D"
 
 
 def test_pictures_of_checks(clean):

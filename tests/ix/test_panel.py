@@ -37,7 +37,6 @@ def test_scores_and_performance_meet_by_unit_and_week():
     assert panel.controls[1, 7, 0] == pytest.approx(np.log(performance["price_index"].iloc[47]))
     parts = panel.outcomes
     assert parts[..., :3].sum(axis=2) == pytest.approx(parts[..., 3], abs=1e-12)
-    assert panel.yearly_demand == pytest.approx(performance["demand"].sum() * 52 / 40)
 
 
 def test_gaps_and_late_units_are_kept_and_counted():

@@ -1,15 +1,24 @@
 """What points are worth, why the IX moved, groups, plans."""
 
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
+from waage import style
 from waage.demo.ix_survey import ITEMS
 from waage.demo.world import Settings
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, WaageError, told, unless_refused
+from waage.ix.calculator import calculator
 from waage.ix.drivers import accounting, asymmetry, importance_map, item_drivers, johnson_weights, lmg_weights
+from waage.ix.findings import calculator_finding, cautions, headlines, truth_finding, why_finding
+from waage.ix.guards import merge_units
 from waage.ix.link import link
+from waage.ix.linkage import link_experience
 from waage.ix.plan import ix_plan, questionnaire, questionnaire_items, questionnaire_text
 from waage.ix.plots import plot_importance_map, plot_two_currencies
 from waage.ix.scales import ix_by_group
@@ -17,7 +26,7 @@ from waage.ix.score import codebook
 from waage.ix.simulation import simulate_panel
 from waage.ix.value import move_between, points_needed, value_points
 
-from .demo_panel import demo_people, demo_scores
+from .demo_panel import demo_people, demo_performance, demo_scores
 
 matplotlib.use("Agg")
 SMALL = Settings(seed=5, units=8, weeks=70)
@@ -96,6 +105,54 @@ def test_the_sentence_is_the_result_in_words(value):
     assert "an effect is not shown" in value_points(panel, link(panel), grade="D").sentence()
 
 
+def test_amounts_are_said_for_observed_moves_only(value):
+    small = replace(value, support=(-0.62, 0.58))
+    english, german = small.sentence(), small.sentence("de")
+    half = style.compact(small.yearly_demand * small.parts(0.58)["change"].iloc[-1], "EUR")
+    whole = style.compact(small.yearly_demand * small.parts(1.0)["change"].iloc[-1], "EUR")
+    assert f"seldom moved by a whole point; 0.58 points are {half} a year" in english and whole not in english
+    assert "0,58 Punkte sind" in german
+    items = pd.DataFrame({"item": ["a", "b"], "mean": [70.0, 90.0], "contribution": [0.5, 0.5]})
+    priced = importance_map(items, 0.01, 1e6, interval=(0.005, 0.015), most=1.0).set_index("item")
+    assert priced.loc["a", "points"] > 1 and np.isnan(priced.loc["a", ["worth", "worth_low"]].astype(float)).all()
+    row = priced.loc["b"]
+    assert 0 < row["worth_low"] < row["worth"] < row["worth_high"]
+
+
+def test_the_first_year_is_said_only_of_an_effect_that_is_shown():
+    panel, _ = simulate_panel(1, effect=(0.0,))
+    fitted = link(panel)
+    assert np.isnan(fitted.year_1()) and "first year" not in value_points(panel, fitted, grade="D").sentence()
+    lasting, _ = simulate_panel(1, weeks=156, answers=600)
+    found = link(lasting)
+    assert 0.9 < found.year_1() < 1 and "in the first year" in value_points(lasting, found, grade="D").sentence()
+    # A first delay that is all but taken back by the last gives no share of a year.
+    back = found.coefficients.copy()
+    back[:, 3] -= 0.95 * back.sum(axis=1)
+    assert np.isnan(replace(found, coefficients=back).year_1())
+    nothing = replace(found, coefficients=found.coefficients * 1e-3)
+    assert "= 0.0% demand (95%: 0.0% to 0.0%)" in value_points(lasting, nothing, grade="D").sentence().replace(
+        "+1 ", ""
+    )
+
+
+def test_closed_units_are_no_base_and_new_ones_are_scaled_up():
+    panel, _ = simulate_panel(1, weeks=156)
+    gone = {name: getattr(panel, name).copy() for name in ("score", "visits", "orders", "demand")}
+    for values in gone.values():
+        values[0, 100:] = np.nan  # closed more than a year ago
+        values[1, 140:] = np.nan  # closed within the year
+        values[2, :130] = np.nan  # opened within the year
+    changed = replace(panel, **gone)
+    levels = value_points(changed, link(changed), grade="C").levels.set_index("unit")
+    assert "unit_000" not in levels.index
+    for name in ("visits", "orders", "demand"):
+        sold = getattr(panel, name)
+        assert levels.loc["unit_001", name] == pytest.approx(sold[1, 104:140].sum())
+        assert levels.loc["unit_002", name] == pytest.approx(sold[2, 130:].sum() * 2)
+        assert levels.loc["unit_003", name] == pytest.approx(sold[3, 104:].sum())
+
+
 def test_diversion_is_taken_off_where_it_is_known(value):
     panel, _ = simulate_panel(1, weeks=156)
     less = value_points(panel, link(panel), grade="C", diversion=0.5)
@@ -152,6 +209,36 @@ def test_items_of_perception_explain_goal_attainment():
     priced = importance_map(demo_scores(SMALL).items, 0.008, 1e9)
     assert priced["worth"].is_monotonic_decreasing and priced["weight"].sum() == pytest.approx(1)
     assert plot_importance_map(priced).get_ylabel()
+
+
+def test_what_is_left_out_or_refused_is_said_in_german_too():
+    panel, _ = simulate_panel(1, weeks=60)
+    with pytest.raises(Refusal, match="at least 3 of each are needed") as caught:
+        asymmetry(panel.between(0, 3))
+    assert "mindestens je 3 sind nötig" in told(caught.value.args[0], "de")
+    refused = unless_refused(item_drivers, pd.DataFrame(np.ones((5, 2))), pd.Series(np.ones(5)))
+    assert not refused and told(refused.reason, "de").startswith("Treiber: 5 vollständige Antworten")
+    merged = merge_units(panel, {unit: f"g{g // 2}" for g, unit in enumerate(panel.units)})
+    said = small_linkage(merged, link(merged))
+    said.panel, said.check_table = merged, pd.DataFrame({"verdict": [], "sentence": [], "sentence_de": []})
+    assert cautions(said, "de") == ["24 Einheiten wurden zu 12 zusammengelegt"]
+    assert cautions(said) == ["24 units were merged into 12"]
+
+
+def test_the_link_can_start_after_a_break_of_the_response_rate():
+    scores, sales = demo_scores(SMALL), demo_performance(SMALL)
+    week = pd.to_datetime(scores.table["week"]).sort_values().unique()
+    days = pd.date_range(week[0], periods=7 * len(week), freq="D")
+    invited = pd.DataFrame({"day": days, "invited": 1000, "completed": np.where(days < week[20], 120, 60)})
+    own = SimpleNamespace(scores=scores, invitations=invited, splits={}, units=scores.table[["unit"]])
+    settings = {"blocks": (1,), "holdout_weeks": 10}
+    assert "response rate breaks" in link_experience(own, sales, **settings).reasons[0]
+    after = str(pd.Timestamp(week[20]).date())
+    found = link_experience(own, sales, since=after, **settings)
+    assert "response rate breaks" not in found.reasons[0]
+    assert found.panel.units and np.isfinite(found.panel.score).any(axis=0)[found.panel.weeks < after].sum() == 0
+    with pytest.raises(WaageError, match="since = 'spring' is no day"):
+        link_experience(own, sales, since="spring")
 
 
 def test_losses_and_gains_weigh_alike_where_they_do():
@@ -232,3 +319,52 @@ def test_both_currencies_have_their_zero_at_one_height():
     ax = plot_two_currencies(weekly, language="de")
     ends = [axis.get_ylim() for axis in ax.figure.axes]
     assert len(ends) == 2 and all(low == -high for low, high in ends) and "in Geld" in ax.get_title()
+
+
+def test_the_item_that_moved_the_ix_its_way_is_named_and_not_one_against_it():
+    parts = pd.DataFrame({"part": ["all", "mix", "find", "ease"], "change": [1.0, 0.0, -2.0, 3.0], "se": 0.1})
+    assert "“Ease” contributed most (+3.00)" in why_finding(parts, {})
+    against = parts.assign(change=[0.5, 0.0, -3.0, 3.5])
+    assert "“Ease” contributed most (+3.50)" in why_finding(against, {})
+    falling = parts.assign(change=[-1.0, 0.0, 4.0, -5.0])
+    assert "“Ease” contributed most (−5.00)" in why_finding(falling, {})
+    two = pd.DataFrame({"part": ["all", "a", "b", "c", "mix"], "change": [1.0, -3.0, 2.5, 1.5, 0.0], "se": 0.1})
+    assert "“B” contributed most (+2.50)" in why_finding(two, {}), "a moved most, but the other way"
+
+
+def small_linkage(panel, fitted, headline="eiv", **value):
+    """A linkage as far as its sentences look."""
+    worth = replace(value_points(panel, fitted, grade="D"), **value)
+    estimates = pd.concat([fitted.summary, fitted.summary.assign(method="incident_iv", low=9.0, high=9.1)])
+    return SimpleNamespace(
+        value=worth,
+        link=fitted,
+        checks=SimpleNamespace(words=lambda language: "x"),
+        effects=estimates.assign(headline=estimates["method"] == headline),
+    )
+
+
+def test_the_way_back_says_that_no_points_bring_an_amount_where_the_effect_is_not_above_0():
+    panel, _ = simulate_panel(1, effect=(-0.004, -0.002, -0.001))
+    found = small_linkage(panel, link(panel))
+    assert "No number of points brings" in calculator_finding(found, 1.0, 0.0)
+    assert "Keine Punktzahl bringt" in calculator_finding(found, 1.0, 0.0, "de")
+    html = calculator(found.value.table(), {}, language="en")
+    data = json.loads(html.split('class="ix-data">')[1].split("</script>")[0])
+    assert not data["units"]["all"]["rises"] and "not above 0" in data["words"]["none"]
+    assert "rarely (less than one week in twenty) or never" in calculator_finding(found, 50.0, 0.0)
+
+
+def test_the_headline_is_what_is_held_against_the_truth_and_worth_needs_an_observed_move():
+    panel, truth = simulate_panel(1, weeks=156)
+    fitted = link(panel)
+    real = pd.DataFrame({"outcome": list(truth.long_run), "long_run": list(truth.long_run.values())})
+    real["shop_long_run"] = real["long_run"]
+    said = truth_finding(small_linkage(panel, fitted), real)
+    assert "estimate 4 weeks" in said and "nine" not in said and "0 of 4" not in said
+    assert "0 of 4 intervals" in truth_finding(small_linkage(panel, fitted, "incident_iv"), real)
+    line = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=70, freq="7D"), "ix": 70.0, "variance": 0.1})
+    told = {h["key"]: h["value"] for h in headlines(small_linkage(panel, fitted), line)}
+    assert told["point_worth"] > 0
+    told = {h["key"]: h["value"] for h in headlines(small_linkage(panel, fitted, support=(-0.6, 0.6)), line)}
+    assert told["point_worth"] == "cannot be said"

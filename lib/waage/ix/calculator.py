@@ -54,7 +54,7 @@ def calculator(table: pd.DataFrame, labels: dict[str, str], currency: str = "EUR
     )
     kinds = "".join(f'<option value="{name}">{escape(_name(name, language))}</option>' for name in _MONEY)
     amount = _round(0.01 * float(shop.loc[shop["measure"] == "demand", "base"].iloc[0]))
-    texts = {name: words[name] for name in ("takes", "beyond", "unseen", "open")} | {"lang": language}
+    texts = {name: words[name] for name in ("takes", "beyond", "unseen", "open", "none")} | {"lang": language}
     body = f"""
 <div class="ix-calculator">
 <p><label>{escape(words["unit"])} <select class="unit">{options}</select></label></p>
@@ -103,6 +103,7 @@ def _stops(rows: pd.DataFrame, currency: str, language: str) -> dict:
         "numbers": numbers,
         "start": start,
         "visible": float(rows["visible"].iloc[0]),
+        "rises": bool(rows.loc["demand", "effect"] > 0),
         "support": words["support"].format(**ends),
     }
 
@@ -130,12 +131,13 @@ _WORDS = (
         "visits": "Visits",
         "orders": "Orders",
         "to": " to ",
-        "support": "From {low} to {high} points was observed; beyond it there is no number.",
+        "support": "Nine weeks in ten lay from {low} to {high} points around the usual; beyond it there is no number.",
         "takes": "{points} points (95%: {low} to {high}).",
-        "beyond": "More points than were ever observed: no number is given.",
-        "open": "more than was ever observed",
+        "beyond": "More points than units usually moved by: no number is given.",
+        "open": "more than usual moves",
+        "none": "No points bring that: the estimated effect of a point is not above 0.",
         "unseen": "The survey would not see so small a move between two quarters; it sees {visible} points or more.",
-        "nothing": "No unit ever moved far enough for a calculation.",
+        "nothing": "No unit moved far enough for a calculation.",
     },
     {
         "unit": "Wo steigt das Erlebnis?",
@@ -148,10 +150,12 @@ _WORDS = (
         "visits": "Besuche",
         "orders": "Bestellungen",
         "to": " bis ",
-        "support": "Beobachtet wurden {low} bis {high} Punkte; darüber hinaus gibt es keine Zahl.",
+        "support": "Neun von zehn Wochen lagen {low} bis {high} Punkte um das Übliche; darüber hinaus gibt es keine "
+        "Zahl.",
         "takes": "{points} Punkte (95 %: {low} bis {high}).",
-        "beyond": "Mehr Punkte, als je beobachtet wurden: Es wird keine Zahl genannt.",
-        "open": "mehr, als je beobachtet wurde",
+        "beyond": "Mehr Punkte, als sich Einheiten gewöhnlich bewegten: Es wird keine Zahl genannt.",
+        "open": "mehr als übliche Bewegungen",
+        "none": "Keine Punktzahl bringt das: Die geschätzte Wirkung eines Punkts liegt nicht über 0.",
         "unseen": "So eine kleine Bewegung sähe die Befragung zwischen zwei Quartalen nicht; sie sieht "
         "ab {visible} Punkten.",
         "nothing": "Keine Einheit bewegte sich weit genug für eine Rechnung.",
@@ -187,7 +191,7 @@ _SCRIPT = """
       const rows = unit.numbers[at("kind").value], amount = +at("amount").value;
       if (!(amount > 0)) { at("needed").textContent = ""; return; }
       const [points, low, high] = [1, 3, 2].map(column => reach(rows, column, amount));
-      if (points === null) { at("needed").textContent = words.beyond; return; }
+      if (points === null) { at("needed").textContent = unit.rises ? words.beyond : words.none; return; }
       const said = words.takes.replace("{points}", text(points)).replace("{low}", text(low))
         .replace("{high}", high === null ? words.open : text(high));
       const unseen = points < unit.visible ? " " + words.unseen.replace("{visible}", text(unit.visible)) : "";

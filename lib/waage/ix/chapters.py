@@ -41,7 +41,8 @@ _CHAPTERS = {
         "*Pooled* shows what happens when good units are compared with bad ones: large units are better served.",
         "Was ein Punkt bewirkt",
         "Alle Schätzungen der langen Frist nebeneinander. *Bereinigt* wird genannt: Wochenpanel, Effekte von Einheiten "
-        "und Wochen, Befragungsrauschen herausgerechnet, Intervall reihum ohne jede Einheit. *Unbereinigt* muss näher "
+        "und Wochen, Befragungsrauschen herausgerechnet, Intervall reihum ohne je eine Einheit. *Unbereinigt* muss "
+        "näher "
         "an 0 liegen. *Gepoolt* zeigt, was beim Vergleich guter mit schlechten Einheiten herauskommt: Große Einheiten "
         "werden besser bedient.",
     ),
@@ -60,9 +61,12 @@ _CHAPTERS = {
     ),
     "what_if": (
         "What if",
-        "Demand a year for points that last. On grey ground no unit has ever been: no number is given there.",
+        "Demand a year for points that last. On grey ground units were rarely (one week in ten) or never: no number is "
+        "given there.",
         "Was wäre wenn",
-        "Nachfrage im Jahr für Punkte auf Dauer. Wo es grau ist, war noch keine Einheit: dort steht keine Zahl.",
+        "Nachfrage im Jahr für Punkte auf Dauer. Wo es grau ist, waren Einheiten selten (eine Woche von zehn) oder "
+        "nie: "
+        "dort steht keine Zahl.",
     ),
     "calculator": (
         "Calculate: points and money",
@@ -72,9 +76,9 @@ _CHAPTERS = {
     ),
     "by_unit": (
         "What if in one unit",
-        "Demand a year, were that unit alone to rise; a dash where it has never moved so far.",
+        "Demand a year, were that unit alone to rise; a dash where it rarely or never rose so far.",
         "Was wäre wenn in einer Einheit",
-        "Nachfrage im Jahr, stiege nur diese Einheit; ein Strich, wo sie sich nie so weit bewegt hat.",
+        "Nachfrage im Jahr, stiege nur diese Einheit; ein Strich, wo sie selten oder nie so weit stieg.",
     ),
     "checks": (
         "What speaks for it, and against",

@@ -1,17 +1,18 @@
 """What speaks for and against the link: every check with statistic, verdict and sentence, and the evidence grade."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import f as fisher
 from scipy.stats import false_discovery_control, norm
 from scipy.stats import t as student
 
 from waage import style
 from waage.errors import Refusal, WaageError
 from waage.ix.link import Link, control_columns, lag_names, link, panel_moments
-from waage.ix.moments import jackknife, score_test, shifted
+from waage.ix.moments import jackknife, jackknife_covariance, score_test, shifted
 from waage.ix.panel import OUTCOMES, Panel
 from waage.ix.rivals import IncidentIV, ShopSeries, estimators, incident_iv, negative_outcome, shop_series
 from waage.ix.robustness import Robustness, robustness
@@ -22,8 +23,14 @@ PASSED, FAILED, OPEN, NOTE = "passed", "failed", "open", "note"
 #: p below which a check fails. The lead test is the one announced beforehand; of the others there are many.
 LEAD_ALPHA, OTHER_ALPHA = 0.05, 0.01
 
+#: The same for kinds of incidents that disagree: incidents are to carry a claim of their own.
+KINDS_ALPHA = 0.05
+
 #: Share of the squared standard error that one unit may account for before the estimate is said to hang on it.
 ONE_UNIT = 0.5
+
+#: Describes, and says nothing for or against the effect.
+_UNCOUNTED = ("forecast",)
 
 _D = OUTCOMES.index("demand")
 
@@ -141,8 +148,6 @@ def run_checks(
     tests for equal predictive accuracy in nested models, Journal of Econometrics 138; Benjamini and Hochberg (1995).
     """
     if incidents_touch_demand and panel.exposure is not None:
-        from dataclasses import replace
-
         kept = [j for j, kind in enumerate(panel.kinds) if kind not in set(incidents_touch_demand)]
         kinds = tuple(panel.kinds[j] for j in kept)
         panel = replace(panel, exposure=panel.exposure[:, :, kept], kinds=kinds)
@@ -153,6 +158,7 @@ def run_checks(
         _lead(panel, fitted, used),
         _same_week(panel, fitted, used),
         _incidents(panel, fitted, incidents),
+        *_kinds(panel, fitted, incidents),
         _feedback(panel, fitted, used),
         _halves(panel, fitted),
         _one_unit(fitted),
@@ -196,8 +202,9 @@ def run_checks(
     iv_grade = None
     if incidents is not None:
         low, high = incidents.link.interval()
-        iv_grade = "B" if incidents.strong and high - low < 2 * max(abs(low + high) / 2, 1e-12) else "D"
-    grades = {"eiv": grade, "oriv": grade, "incident_iv": iv_grade, "fe": "D", "pooled": "E"}
+        sharp = incidents.strong and high - low < 2 * max(abs(low + high) / 2, 1e-12)
+        iv_grade = "B" if sharp and _exclusion_stands(verdicts) else "D"
+    grades = {"eiv": grade, "oriv": grade, "incident_iv": iv_grade, "pooled": "E"}
     estimates["grade"] = estimates["method"].map(grades)
     # Only what incidents can repair hands the headline to them.
     contradicted = FAILED in (verdicts["incidents"], verdicts["same_week"], verdicts["lead"], verdicts["feedback"])
@@ -287,6 +294,38 @@ def _incidents(panel: Panel, fitted: Link, incidents: IncidentIV | None) -> dict
     return _row("incidents", t, p, PASSED, **facts)
 
 
+def _kinds(panel: Panel, fitted: Link, incidents: IncidentIV | None) -> list[dict]:
+    """Kinds of incidents must agree: one that also keeps customers from buying directly says another effect.
+
+    The test of over-identifying restrictions, kind by kind: each that is strong alone gives the long run alone, and
+    their differences are tested together with the jackknife's covariance.
+    """
+    if incidents is None:
+        return []
+    alone = []
+    for k, kind in enumerate(panel.kinds):
+        try:
+            one = incident_iv(
+                replace(panel, exposure=panel.exposure[:, :, [k]], kinds=(kind,)), lags=fitted.lags, basis="decline"
+            )
+        except WaageError:
+            continue
+        if one is not None and one.strong:
+            alone.append(one.link.long_runs[:, _D])
+    if len(alone) < 2:
+        return [_row("kinds", np.nan, None, NOTE, "one")]
+    alone = np.column_stack(alone)
+    apart = alone[:, 1:] - alone[:, [0]]
+    count = apart.shape[1]
+    f = float(apart[0] @ np.linalg.pinv(jackknife_covariance(apart), hermitian=True) @ apart[0] / count)
+    # Hotelling: the covariance is known from as many units only.
+    df = max(fitted.units - count, 1)
+    f *= df / (fitted.units - 1)
+    p = float(fisher.sf(f, count, df))
+    facts = {"low": alone[0].min(), "high": alone[0].max(), "groups": alone.shape[1]}
+    return [_row("kinds", f, p, FAILED if p < KINDS_ALPHA else PASSED, **facts)]
+
+
 def _feedback(panel: Panel, fitted: Link, used: list[str]) -> dict:
     """Last week's demand must not explain this week's score, once the score's own past is known."""
     back = range(1, fitted.lags + 2)
@@ -351,7 +390,11 @@ def _lag_sweep_row(sweep: pd.DataFrame, runs: list, fitted: Link, windows: Seque
     t = float(difference[0] / jackknife(difference)) if longest != str(fitted.lags) else 0.0
     p = float(2 * student.sf(abs(t), fitted.df))
     verdict = FAILED if p < OTHER_ALPHA else PASSED
-    return _row("lag_window", t, p, verdict, low=sweep["long_run"].min(), high=sweep["long_run"].max())
+    # The interval of the verdict: one at 95 % could leave out 0 beside the words that it may be chance.
+    half = student.ppf(1 - OTHER_ALPHA / 2, fitted.df) * float(jackknife(difference))
+    facts = {"low": sweep["long_run"].min(), "high": sweep["long_run"].max(), "change": difference[0]}
+    facts |= {"from_": difference[0] - half, "to": difference[0] + half}
+    return _row("lag_window", t, p, verdict, **facts)
 
 
 def _sweep_controls(panel: Panel, fitted: Link) -> pd.DataFrame:
@@ -390,9 +433,13 @@ def _sweep(name: str, runs: list[tuple[str, np.ndarray, int]], confidence: float
 def _robustness_row(robust: Robustness, fitted: Link) -> dict:
     if not len(robust.benchmarks):
         return _row("hidden_factor", robust.value, None, NOTE, "bare", rv=robust.value)
-    worst = robust.benchmarks.loc[robust.benchmarks["adjusted"].abs().idxmin()]
-    kept = float(worst["adjusted"]) * np.sign(fitted.long_run())
-    verdict = FAILED if not kept > 0 else PASSED
+    unbounded = robust.benchmarks["adjusted"].isna()
+    if unbounded.any():
+        strong = robust.benchmarks.loc[unbounded.idxmax(), "control"]
+        return _row("hidden_factor", robust.value, None, FAILED, "unbounded", rv=robust.value, control=strong)
+    kept = robust.benchmarks["adjusted"] * np.sign(fitted.long_run())
+    worst = robust.benchmarks.loc[kept.idxmin()]
+    verdict = FAILED if not kept.min() > 0 else PASSED
     return _row(
         "hidden_factor", robust.value, None, verdict, rv=robust.value, control=worst["control"], left=worst["adjusted"]
     )
@@ -508,5 +555,15 @@ def _shown(name: str, value, language: str) -> str:
 
 
 def _grade(verdicts: pd.Series) -> str:
-    """Return C where nothing failed and the same week could be tested, else D."""
-    return "D" if (verdicts == FAILED).any() or verdicts["incidents"] != PASSED else "C"
+    """Return C where every check that counts could be made and passed, else D."""
+    counted = verdicts.drop(list(_UNCOUNTED), errors="ignore")
+    return "D" if counted.isin([FAILED, OPEN]).any() or verdicts["incidents"] != PASSED else "C"
+
+
+def _exclusion_stands(verdicts: pd.Series) -> bool:
+    """Return whether incidents may be read as acting through the experience alone, as far as data can say.
+
+    Kinds that agree are needed: with one kind nothing tells its own effect from that of the experience.
+    """
+    others = verdicts.reindex(["negative_outcome", "splits", "scope"])
+    return verdicts.get("kinds") == PASSED and not others.isin([FAILED, OPEN]).any()

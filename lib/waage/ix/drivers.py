@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, Told, WaageError
 from waage.ix.link import control_columns, default_lags, panel_moments
 from waage.ix.linkage import Linkage
 from waage.ix.measurement import Measurement, compared
 from waage.ix.moments import jackknife, shifted
-from waage.ix.panel import Panel
+from waage.ix.panel import OUTCOMES, Panel
 from waage.ix.score import codebook, respondent_scores
 
 _MOST_LMG = 12  # 2^12 regressions; more take minutes
@@ -173,8 +173,10 @@ def priced_items(own: Measurement, found: Linkage) -> pd.DataFrame:
     """Return the importance-performance map, priced where there is a link, see `importance_map`."""
     if not found:
         return importance_map(own.scores.items)
-    effect = found.link.long_run() * (1 - found.value.diversion)
-    return importance_map(own.scores.items, effect, found.value.yearly_demand)
+    value = found.value
+    ends = tuple(np.quantile(value.draws[:, OUTCOMES.index("demand")], [0.025, 0.975]))
+    effect = found.link.long_run() * (1 - value.diversion)
+    return importance_map(own.scores.items, effect, value.yearly_demand, interval=ends, most=value.support[1])
 
 
 def drivers_table(
@@ -207,7 +209,9 @@ def drivers_table(
         for kind in ("weight", "lmg"):
             table = drivers.table[["item", "low", "high"]].assign(kind=kind, value=drivers.table[kind])
             parts.append(table if kind == "weight" else table[["item", "kind", "value"]])
-    parts += [priced[["item"]].assign(kind=kind, value=priced[kind]) for kind in ("performance", "points", "worth")]
+    parts += [priced[["item"]].assign(kind=kind, value=priced[kind]) for kind in ("performance", "points")]
+    worth = priced.rename(columns={"worth": "value", "worth_low": "low", "worth_high": "high"})
+    parts.append(worth[["item", "value", "low", "high"]].assign(kind="worth"))
     if isinstance(sides, pd.DataFrame):
         parts.append(sides.rename(columns={"side": "item", "long_run": "value"}).assign(kind="asymmetry"))
     table = pd.concat(parts, ignore_index=True)
@@ -243,7 +247,12 @@ def item_drivers(
     data = data[np.isfinite(data).all(axis=1)]
     n, p = data.shape[0], data.shape[1] - 1
     if n < 10 * p:
-        raise Refusal(f"drivers: {n} complete answers for {p} items; at least {10 * p} are needed")
+        raise Refusal(
+            Told(
+                f"drivers: {n} complete answers for {p} items; at least {10 * p} are needed",
+                f"Treiber: {n} vollständige Antworten auf {p} Fragen; mindestens {10 * p} sind nötig",
+            )
+        )
     correlation = np.corrcoef(data, rowvar=False)
     weights, r2 = johnson_weights(correlation)
     rng = np.random.default_rng(seed)
@@ -301,7 +310,13 @@ def lmg_weights(correlation: np.ndarray) -> np.ndarray:
 
 
 def importance_map(
-    items: pd.DataFrame, long_run: float = np.nan, yearly_demand: float = np.nan, share: float = 0.1
+    items: pd.DataFrame,
+    long_run: float = np.nan,
+    yearly_demand: float = np.nan,
+    share: float = 0.1,
+    *,
+    interval: tuple[float, float] = (np.nan, np.nan),
+    most: float = np.inf,
 ) -> pd.DataFrame:
     """Price what closing a part of each item's gap to 100 is worth in a year.
 
@@ -315,19 +330,23 @@ def importance_map(
         In the study's currency.
     share : float
         Part of the gap (0 to 1) that is closed.
+    interval : tuple of float
+        Ends of `long_run`.
+    most : float
+        Largest rise of the IX (points) that was observed; a larger one has no price.
 
     Returns
     -------
     DataFrame
-        item, performance (0-100), weight (points of ix per point of the item), points (of ix), worth; most
-        valuable first. Accounting, not causes: an item moved by design may move others with it.
+        item, performance (0-100), weight (points of ix per point of the item), points (of ix), worth, worth_low,
+        worth_high; most valuable first. Accounting, not causes: an item moved by design may move others with it.
     """
     table = pd.DataFrame({"item": items["item"], "performance": items["mean"]})
-    count = items.groupby("construct")["item"].transform("size")
     ix = (items["contribution"] / items["mean"]).to_numpy()
-    table["weight"] = ix / ix.sum() if len(items) else 1 / count
+    table["weight"] = ix / ix.sum()
     table["points"] = table["weight"] * (100 - table["performance"]) * share
-    table["worth"] = yearly_demand * np.expm1(long_run * table["points"])
+    for name, effect in (("worth", long_run), ("worth_low", interval[0]), ("worth_high", interval[1])):
+        table[name] = (yearly_demand * np.expm1(effect * table["points"])).where(table["points"] <= most)
     return table.sort_values("points", ascending=False, ignore_index=True)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from waage import style
+from waage.errors import told
 from waage.ix.link import Link
 from waage.ix.linkage import Linkage, found_sentences
 from waage.ix.measurement import Measurement, compared
@@ -51,8 +52,11 @@ def headlines(found: Linkage, line: pd.DataFrame, weeks: int = 13, language: str
     parts = found.value.parts().set_index("outcome").loc["demand"]
     share = {"value": parts["change"], "low": parts["low"], "high": parts["high"]}
     told.append({"key": "point_effect", "unit": "%"} | share)
-    amounts = {name: value * found.value.yearly_demand for name, value in share.items()}
-    told.append({"key": "point_worth", "unit": found.value.currency} | amounts)
+    if found.value.supports(1.0):
+        amounts = {name: value * found.value.yearly_demand for name, value in share.items()}
+        told.append({"key": "point_worth", "unit": found.value.currency} | amounts)
+    else:
+        told.append({"key": "point_worth", "value": _WORDS["unknown"][language == "de"]})
     return [*told, {"key": "evidence", "value": found.checks.words(language)}]
 
 
@@ -62,14 +66,15 @@ def cautions(found: Linkage, language: str = "en") -> list[str]:
         return [found.reasons[language == "de"]]
     table = found.check_table
     failed = list(table.loc[table["verdict"] == "failed", "sentence_de" if language == "de" else "sentence"])
-    return [*failed, *found.panel.notes]
+    return [*failed, *(told(note, language) for note in found.panel.notes)]
 
 
 def why_finding(changes: pd.DataFrame, labels: dict[str, str], language: str = "en") -> str:
-    """Return why the IX moved: the items that moved it most, beside its noise; from `shop_changes`."""
+    """Return why the IX moved: the item that moved it most its way, beside its noise; from `shop_changes`."""
     total = changes.set_index("part")
     items = changes[~changes["part"].isin(["all", "mix"])]
-    first = items.iloc[items["change"].abs().argmax()]
+    way = np.sign(total.loc["all", "change"]) or 1.0
+    first = items.iloc[(way * items["change"]).argmax()]
 
     def shown(x: float) -> str:
         return f"{'+' if x > 0 else ''}{style.number(x, language, 2)}"
@@ -107,7 +112,7 @@ def calculator_finding(found: Linkage, points: float, amount: float, language: s
         texts = [_WORDS["beyond"][german].format(**facts)]
     row = points_needed(shop.reset_index(), amount).set_index("measure").loc["demand"]
     facts |= {name: style.number(row[name], language, 1) for name in ("needed", "needed_low", "needed_high", "visible")}
-    key = "needs" if row["supported"] else "needs_beyond"
+    key = "needs" if row["supported"] else "needs_beyond" if row["effect"] > 0 else "needs_none"
     texts.append(_WORDS[key][german].format(**facts))
     if row["supported"] and not row["seen"]:
         texts.append(_WORDS["unseen"][german].format(**facts))
@@ -157,7 +162,7 @@ def truth_finding(found: Linkage, truth: pd.DataFrame, language: str = "en") -> 
     """Return how the estimate of a simulated study compares with its truth: outcome, long_run, shop_long_run."""
     if not found:
         return ""
-    real, own = truth.set_index("outcome"), found.effects.query("method == 'eiv'").set_index("outcome")
+    real, own = truth.set_index("outcome"), found.effects.query("headline").set_index("outcome")
     inside = [o for o in own.index if own.loc[o, "low"] <= real.loc[o, "long_run"] <= own.loc[o, "high"]]
     facts = {
         "truth": style.percent(real.loc["demand", "long_run"], language, 2),
@@ -165,6 +170,7 @@ def truth_finding(found: Linkage, truth: pd.DataFrame, language: str = "en") -> 
         "shop": style.percent(real.loc["demand", "shop_long_run"], language, 2),
         "inside": len(inside),
         "of": len(own),
+        "weeks": style.number((found.link.lags + 1) * found.link.block_weeks, language),
         "year": style.compact(
             found.value.yearly_demand * np.expm1(real.loc["demand", "shop_long_run"]), found.value.currency, language
         ),
@@ -219,17 +225,17 @@ _WORDS = {
     "year_before": ("the same weeks a year before", "denselben Wochen im Vorjahr"),
     "before": ("the weeks before", "den Wochen davor"),
     "why": (
-        "The IX moved by {all} points (± {half}); “{item}” brought most of it ({change}). Visitors who answered were "
+        "The IX moved by {all} points (± {half}); “{item}” contributed most ({change}). Visitors who answered were "
         "others than before: unweighted, that alone would have moved the mean by {mix}.",
         "Der IX bewegte sich um {all} Punkte (± {half}); am meisten trug „{item}“ bei ({change}). "
         "Es antworteten andere "
         "Besucher als zuvor: ungewichtet hätte allein das den Mittelwert um {mix} bewegt.",
     ),
     "why_noise": (
-        "The IX moved by {all} points, no more than its noise (± {half}): do not explain it. The largest part is "
-        "“{item}” ({change}); unweighted, other visitors alone would have moved the mean by {mix}.",
-        "Der IX bewegte sich um {all} Punkte, nicht mehr als sein Rauschen (± {half}): nicht deuten. Der größte Teil "
-        "ist „{item}“ ({change}); ungewichtet hätten allein andere Besucher den Mittelwert um {mix} bewegt.",
+        "The IX moved by {all} points, no more than its noise (± {half}): do not explain it. Most was "
+        "contributed by “{item}” ({change}); unweighted, other visitors alone would have moved the mean by {mix}.",
+        "Der IX bewegte sich um {all} Punkte, nicht mehr als sein Rauschen (± {half}): nicht deuten. Am meisten trug "
+        "„{item}“ bei ({change}); ungewichtet hätten allein andere Besucher den Mittelwert um {mix} bewegt.",
     ),
     "worth": (
         "+{points} points that last bring {visits} visits, {orders} orders and {demand} of demand "
@@ -239,16 +245,23 @@ _WORDS = {
         "(95 %: {low} bis {high}): {net_revenue} nach Retouren, {margin} Marge.",
     ),
     "beyond": (
-        "For +{points} points there is no number: the shop's units never moved so far.",
-        "Für +{points} Punkte gibt es keine Zahl: so weit haben sich die Einheiten nie bewegt.",
+        "For +{points} points there is no number: units rose so far rarely (less than one week in twenty) or never.",
+        "Für +{points} Punkte gibt es keine Zahl: so weit stiegen Einheiten selten (weniger als eine Woche von "
+        "zwanzig) "
+        "oder nie.",
     ),
     "needs": (
         "{amount} of demand a year take {needed} points (95%: {needed_low} to {needed_high}).",
         "{amount} Nachfrage im Jahr brauchen {needed} Punkte (95 %: {needed_low} bis {needed_high}).",
     ),
     "needs_beyond": (
-        "{amount} of demand a year lie beyond the moves that were observed: no number of points is given.",
-        "{amount} Nachfrage im Jahr liegen jenseits der beobachteten Bewegungen: dafür wird keine Punktzahl genannt.",
+        "{amount} of demand a year take more points than units usually moved by: no number of points is given.",
+        "{amount} Nachfrage im Jahr brauchen mehr Punkte, als sich Einheiten gewöhnlich bewegten: dafür wird keine "
+        "Punktzahl genannt.",
+    ),
+    "needs_none": (
+        "No number of points brings {amount} of demand a year: the estimated effect of a point is not above 0.",
+        "Keine Punktzahl bringt {amount} Nachfrage im Jahr: Die geschätzte Wirkung eines Punkts liegt nicht über 0.",
     ),
     "unseen": (
         "The survey would not see such a move between two quarters: it sees {visible} points or more.",
@@ -294,22 +307,23 @@ _WORDS = {
     "symmetric": (
         "Falls and rises weigh alike as far as can be seen: {loss} a point below a unit's usual, {gain} above it "
         "(p = {p}).",
-        "Fälle und Anstiege wiegen, soweit erkennbar, gleich: {loss} je Punkt unter dem Üblichen einer Einheit, {gain} "
+        "Rückgänge und Anstiege wiegen, soweit erkennbar, gleich: {loss} je Punkt unter dem Üblichen einer Einheit, "
+        "{gain} "
         "darüber (p = {p}).",
     ),
     "asymmetric": (
         "Falls and rises do not weigh alike: {loss} a point below a unit's usual, {gain} above it (p = {p}).",
-        "Fälle und Anstiege wiegen nicht gleich: {loss} je Punkt unter dem Üblichen einer Einheit, {gain} darüber "
+        "Rückgänge und Anstiege wiegen nicht gleich: {loss} je Punkt unter dem Üblichen einer Einheit, {gain} darüber "
         "(p = {p}).",
     ),
     "truth": (
         "In truth a point is worth {truth} of demand between units (estimated: {own}) and {shop} "
         "for the shop as a whole, "
-        "that is {year} a year. {inside} of {of} intervals hold the truth. Effects on visits in truth last nine weeks; "
-        "whoever looks at four sees about a tenth less of demand.",
+        "that is {year} a year. {inside} of {of} intervals hold the truth. The truth counts every delay, the estimate "
+        "{weeks} weeks: what comes later is missing in it.",
         "In Wahrheit ist ein Punkt {truth} der Nachfrage zwischen Einheiten wert (geschätzt: {own}) und {shop} für den "
-        "ganzen Shop, das sind {year} im Jahr. {inside} von {of} Intervallen enthalten die Wahrheit. Wirkungen auf "
-        "Besuche dauern in Wahrheit neun Wochen; wer vier betrachtet, sieht etwa ein Zehntel der Nachfrage weniger.",
+        "ganzen Shop, das sind {year} im Jahr. {inside} von {of} Intervallen enthalten die Wahrheit. Die Wahrheit "
+        "zählt jede Verzögerung, die Schätzung {weeks} Wochen: Was später kommt, fehlt ihr.",
     ),
     "truth_scores": (
         "The score misses the true experience of a unit's week by {bias} points on average "

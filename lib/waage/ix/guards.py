@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from waage import style
-from waage.errors import Refusal, WaageError
+from waage.errors import Refusal, Told, WaageError
 from waage.ix.link import Link, default_lags, link
 from waage.ix.panel import Panel, merge_weeks
 
@@ -196,12 +197,21 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
         exposure=each(panel.exposure),
         halves=None if panel.halves is None else np.stack([mean(half) for half in panel.halves]),
         negative=None if panel.negative is None else mean(panel.negative),
-        notes=(*panel.notes, f"{len(panel.units)} units were merged into {len(names)}"),
+        notes=(
+            *panel.notes,
+            Told(
+                f"{len(panel.units)} units were merged into {len(names)}",
+                f"{len(panel.units)} Einheiten wurden zu {len(names)} zusammengelegt",
+            ),
+        ),
     )
 
 
 def response_break(invitations: pd.DataFrame | None, language: str = "en") -> str | None:
     """Return the sentence for a sudden change of the response rate, None without one.
+
+    It must be large (`RATE_BREAK`) and beyond what the largest of as many chance differences would be: the two
+    proportions differ at 5 %, shared out over all weeks a break could lie in. Weeks without invitations do not count.
 
     Parameters
     ----------
@@ -210,13 +220,20 @@ def response_break(invitations: pd.DataFrame | None, language: str = "en") -> st
     language : str
     """
     rates = response_rate(invitations)
-    if rates is None or len(rates) < 2 * RATE_WEEKS:
+    if rates is None:
+        return None
+    rates = rates[rates["invited"] > 0].reset_index(drop=True)
+    if len(rates) < 2 * RATE_WEEKS:
         return None
     done, asked = (np.concatenate([[0], np.cumsum(rates[name])]) for name in ("completed", "invited"))
     at = np.arange(RATE_WEEKS, len(rates) - RATE_WEEKS + 1)
-    before = (done[at] - done[at - RATE_WEEKS]) / np.maximum(asked[at] - asked[at - RATE_WEEKS], 1)
-    after = (done[at + RATE_WEEKS] - done[at]) / np.maximum(asked[at + RATE_WEEKS] - asked[at], 1)
+    earlier, later = asked[at] - asked[at - RATE_WEEKS], asked[at + RATE_WEEKS] - asked[at]
+    before, after = (done[at] - done[at - RATE_WEEKS]) / earlier, (done[at + RATE_WEEKS] - done[at]) / later
     step = np.abs(np.log(np.maximum(after, 1e-9) / np.maximum(before, 1e-9)))
+    both = (done[at + RATE_WEEKS] - done[at - RATE_WEEKS]) / (earlier + later)
+    error = np.sqrt(np.clip(both * (1 - both), 0, None) * (1 / earlier + 1 / later))
+    chance = np.abs(after - before) <= norm.isf(0.025 / len(at)) * error
+    step = np.where(chance, 0.0, step)
     k = int(step.argmax())
     if step[k] <= np.log(RATE_BREAK):
         return None
@@ -328,7 +345,8 @@ _REFUSED = (
         "versions": "two versions of the questionnaire: {parts}",
         "begins": "{item} begins in the week of {week}",
         "ends": "{item} ends in the week of {week}",
-        "cure_break": "Start the window after the break, or measure both versions side by side for a quarter and "
+        "cure_break": "Start the window after the break (parameter `since`), or measure both versions side by side "
+        "for a quarter and "
         "bridge them.",
         "cure_units": "Measure at least {units} units (assortment x device, or touchpoints), better 24.",
         "cure_periods": "Go on measuring: a year of weeks is the least, two are usual.",
@@ -350,7 +368,8 @@ _REFUSED = (
         "versions": "zwei Fassungen des Fragebogens: {parts}",
         "begins": "{item} beginnt in der Woche vom {week}",
         "ends": "{item} endet in der Woche vom {week}",
-        "cure_break": "Das Fenster nach dem Bruch beginnen lassen, oder beide Fassungen ein Quartal nebeneinander "
+        "cure_break": "Das Fenster nach dem Bruch beginnen lassen (Parameter `since`), oder beide Fassungen ein "
+        "Quartal nebeneinander "
         "messen und überbrücken.",
         "cure_units": "Mindestens {units} Einheiten messen (Sortiment x Gerät, oder Kontaktpunkte), besser 24.",
         "cure_periods": "Weiter messen: ein Jahr an Wochen ist das Mindeste, zwei sind üblich.",

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.linalg import eigh
 from scipy.stats import t as student
 
-from waage.errors import Refusal, WaageError, did_you_mean
+from waage.errors import Refusal, Told, WaageError, did_you_mean
 from waage.ix.moments import Moments, jackknife, jackknife_covariance, shifted, two_way_moments
 from waage.ix.panel import OUTCOMES, Panel
 
@@ -89,12 +89,18 @@ class Link:
     def year_1(self, outcome: str = "demand") -> float:
         """Share of the long-run effect that is earned in the first year on average.
 
-        (1/52) sum over k = 0..51 of [sum over l <= k of b_l] / long run, with blocks of weeks for weeks.
+        (1/52) sum over k = 0..51 of [sum over l <= k of b_l] / long run, with blocks of weeks for weeks. NaN where the
+        interval of the long run holds 0, or where delays of both signs put the share outside 0 to 1: it would be the
+        quotient of two numbers near 0.
         """
+        low, high = self.interval(outcome)
+        if not low * high > 0:
+            return float("nan")
         b = self.coefficients[0, :, _place(outcome)]
         year = round(52 / self.block_weeks)
         earned = np.maximum(year - np.arange(len(b)), 0) @ b / year
-        return float(earned / b.sum()) if b.sum() else float("nan")
+        share = float(earned / b.sum())
+        return share if 0 <= share <= 1 else float("nan")
 
     @property
     def covariance(self) -> np.ndarray:
@@ -263,8 +269,12 @@ def panel_moments(
         rows &= (rows.sum(axis=1) > 1)[:, None]
     if rows.any(axis=1).sum() < 3 or rows.any(axis=0).sum() < 3:
         raise Refusal(
-            f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are needed "
-            "to compare units with each other, 8 units to say how sure one can be"
+            Told(
+                f"link: {units} units and {weeks} weeks have sales and scores for all lags; at least 3 of each are "
+                "needed to compare units with each other, 8 units to say how sure one can be",
+                f"Verknüpfung: {units} Einheiten und {weeks} Wochen haben Verkäufe und Werte für alle Verzögerungen; "
+                "mindestens je 3 sind nötig, um Einheiten zu vergleichen, 8 Einheiten, um zu sagen, wie sicher",
+            )
         )
     # Centred before demeaning, so that rounding stays at the last digits; effects take constants out anyway.
     columns = columns - np.nanmean(np.where(rows[:, :, None], columns, np.nan), axis=(0, 1))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from waage import style
-from waage.errors import Refusal
+from waage.errors import Refusal, WaageError, told
 from waage.ix.checks import Checks, run_checks
 from waage.ix.guards import MIN_UNITS, Admission, LinkRefusal, admit, merge_units
 from waage.ix.link import Link
@@ -85,7 +85,8 @@ def link_experience(
     blocks: Sequence[int] = (1, 2, 4),
     controls: Sequence[str] = (),
     negative_control: str = "",
-    touched: Sequence[str] = (),
+    touched: Sequence[str] = ("outage",),
+    since: str = "",
     holdout_weeks: int = 26,
     time_zone: str = "Europe/Berlin",
     net_share: float = 1.0,
@@ -114,7 +115,10 @@ def link_experience(
     negative_control : str
         A column the experience cannot change; empty: none.
     touched : sequence of str
-        Kinds of incidents that keep customers from buying by other ways than the experience; no instruments.
+        Kinds of incidents that keep customers from buying by other ways than the experience; no instruments. While the
+        shop is down nobody can buy, whatever he thinks of it: outages are among them unless said otherwise.
+    since : str
+        First day that is used (year-month-day), where response rate or questionnaire broke before; empty: all.
     holdout_weeks, time_zone, net_share, margin_rate, diversion, currency, seed
         As `run_checks`, `build_panel` and `value_points` take them.
 
@@ -129,11 +133,18 @@ def link_experience(
     """
     if performance is None:
         return Linkage(None, reasons=_NO_SALES)
+    cells, invited, item_weeks = own.scores.table, own.invitations, own.scores.item_weeks
+    if since:
+        cells, item_weeks, invited = (
+            _from(cells, "week", since),
+            _from(item_weeks, "week", since),
+            _from(invited, "day", since),
+        )
     settings = {"controls": list(controls) or None, "negative_control": negative_control or None}
     try:
-        panel = build_panel(own.scores.table, performance, incidents=incidents, time_zone=time_zone, **settings)
+        panel = build_panel(cells, performance, incidents=incidents, time_zone=time_zone, **settings)
     except Refusal as refusal:
-        return Linkage(None, reasons=(str(refusal),) * 2)
+        return Linkage(None, reasons=(str(refusal), told(refusal.args[0], "de")))
     admission = refusal = None
     for larger in (panel, *_merged(panel, own)):
         try:
@@ -141,8 +152,8 @@ def link_experience(
                 larger,
                 lags=lags,
                 blocks=tuple(blocks),
-                invitations=own.invitations,
-                item_weeks=own.scores.item_weeks,
+                invitations=invited,
+                item_weeks=item_weeks,
             )
             break
         except LinkRefusal as refused:
@@ -175,6 +186,15 @@ def link_experience(
         seed=seed,
     )
     return Linkage(panel, admission, checks, value, tried=admission.tried, smallest_effect=admission.smallest_effect)
+
+
+def _from(table: pd.DataFrame | None, day: str, since: str) -> pd.DataFrame | None:
+    """Return the rows from a day on; of weeks, whole ones only."""
+    try:
+        first = pd.Timestamp(since)
+    except ValueError:
+        raise WaageError(f"since = {since!r} is no day; write it as 2024-01-31") from None
+    return None if table is None else table[pd.to_datetime(table[day]) >= first]
 
 
 def _merged(panel: Panel, own: Measurement):
@@ -220,7 +240,7 @@ _WORDS = {
         "missing. `waage ix-plan` "
         "says how many units, weeks and answers would carry it.",
         "Wert, Verlauf und Treiber unten gelten auch so; nur der Schritt zu Besuchen und Geld fehlt. `waage ix-plan` "
-        "sagt, wie viele Einheiten, Wochen und Antworten ihn trügen.",
+        "sagt, wie viele Einheiten, Wochen und Antworten ihn tragen würden.",
     ),
     "not_said": (
         "Demand is what was ordered: after returns and cancellations a point is worth "
@@ -233,7 +253,7 @@ _WORDS = {
         "Maßnahme bringt, nichts über größere Bewegungen, und der IX ist keine Prognose der nächsten Woche.",
     ),
     "not_said_bare": (
-        "Units never moved by a whole point, so no amount is given.",
-        "Keine Einheit bewegte sich um einen ganzen Punkt, daher steht hier kein Betrag.",
+        "Units rarely or never moved by a whole point, so no amount is given for one.",
+        "Einheiten bewegten sich selten oder nie um einen ganzen Punkt, daher steht dafür kein Betrag.",
     ),
 }

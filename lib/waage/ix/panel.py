@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from waage.errors import Refusal, WaageError, did_you_mean
+from waage.errors import Refusal, Told, WaageError, did_you_mean, told
 from waage.history import local_day
 from waage.ix.moments import two_way_moments
 
@@ -83,14 +83,6 @@ class Panel:
             else:
                 rows.append((unit, pd.NaT, pd.NaT, 0, 0))
         return pd.DataFrame(rows, columns=["unit", "first", "last", "weeks", "gaps"])
-
-    @property
-    def yearly_demand(self) -> float:
-        """Demand of the newest 52 weeks (or 13 or 26 blocks); scaled up where there are fewer."""
-        count = 52 // self.block_weeks
-        recent = np.nansum(self.demand, axis=0)
-        recent = recent[recent > 0][-count:]
-        return float(recent.sum() * count / max(len(recent), 1))
 
     def select(self, units: Sequence[int]) -> "Panel":
         """Return the panel of some units, by their places."""
@@ -186,7 +178,9 @@ def build_panel(
     for name, table in (("ix_scores", scores), ("performance", performance)):
         alone = sorted(set(table["unit"]) - set(units))
         if alone:
-            notes.append(f"{len(alone)} units are only in {name} and left out: {', '.join(map(str, alone))}")
+            listed = ", ".join(map(str, alone))
+            english = f"{len(alone)} units are only in {name} and left out: {listed}"
+            notes.append(Told(english, f"{len(alone)} Einheiten stehen nur in {name} und bleiben außen vor: {listed}"))
     both = pd.concat([scores["week"], performance["week"]])
     weeks = pd.date_range(both.min(), both.max(), freq="7D")
 
@@ -413,7 +407,13 @@ def _without_collinear(panel: Panel, must: bool) -> Panel:
     for k, name in enumerate(panel.control_names):
         left = cross[k, k]
         if not left > 1e-8 * rows.sum():
-            faults.append(f"{name} does not vary beyond unit and week effects (the same in all units, or all weeks)")
+            english = f"{name} does not vary beyond unit and week effects (the same in all units, or all weeks)"
+            faults.append(
+                Told(
+                    english,
+                    f"{name} ist über Einheiten oder Wochen hinaus nicht verschieden (überall oder immer gleich)",
+                )
+            )
             continue
         if kept:
             at = np.ix_(kept, kept)
@@ -421,12 +421,17 @@ def _without_collinear(panel: Panel, must: bool) -> Panel:
         if left > 1e-8 * cross[k, k]:
             kept.append(k)
         else:
-            faults.append(f"{name} is a combination of {', '.join(panel.control_names[j] for j in kept)}")
+            listed = ", ".join(panel.control_names[j] for j in kept)
+            faults.append(Told(f"{name} is a combination of {listed}", f"{name} ergibt sich aus {listed}"))
     if faults and must:
         raise WaageError(f"panel: controls: {'; '.join(faults)}; leave it out")
     return replace(
         panel,
         controls=panel.controls[:, :, kept],
         control_names=tuple(panel.control_names[k] for k in kept),
-        notes=(*panel.notes, *(f"control left out: {fault}" for fault in faults)),
+        notes=(*panel.notes, *(_left_out(fault) for fault in faults)),
     )
+
+
+def _left_out(fault: Told) -> Told:
+    return Told(f"control left out: {fault}", f"Kontrollgröße ausgelassen: {told(fault, 'de')}")

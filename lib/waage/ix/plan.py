@@ -198,5 +198,5 @@ _SHOWN = (
 )
 _REFUSED = (
     "None of these plans could carry the link: more units, weeks or answers are needed.",
-    "Keiner dieser Pläne trüge die Verknüpfung: mehr Einheiten, Wochen oder Antworten sind nötig.",
+    "Keiner dieser Pläne würde die Verknüpfung tragen: mehr Einheiten, Wochen oder Antworten sind nötig.",
 )

@@ -55,6 +55,7 @@ CHECKS = {
     "lead": ("next week's experience", "Erlebnis der nächsten Woche"),
     "same_week": ("without the same week", "ohne dieselbe Woche"),
     "incidents": ("incidents", "Störungen"),
+    "kinds": ("kinds of incidents", "Arten von Störungen"),
     "feedback": ("feedback of demand", "Rückwirkung der Nachfrage"),
     "stability": ("first and second half", "erste und zweite Hälfte"),
     "one_unit": ("no single unit", "keine einzelne Einheit"),
@@ -309,6 +310,8 @@ def plot_importance_map(table: pd.DataFrame, ax=None, *, labels=None, currency: 
     """Draw the importance-performance map: item, performance (0-100), worth (a year; NaN: points)."""
     ax = _axes(ax, (10.5, 5))
     height = "worth" if table["worth"].notna().all() else "points"
+    if height == "worth" and "worth_low" in table:
+        ax.vlines(table["performance"], table["worth_low"], table["worth_high"], color=style.MUTED, lw=1)
     ax.scatter(table["performance"], table[height], s=90, color=style.ACCENT, zorder=3)
     texts = [(labels or {}).get(item, style.title(item, language)) for item in table["item"]]
     _label(ax, table["performance"], table[height], texts)

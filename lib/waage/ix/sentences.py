@@ -66,6 +66,26 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
             "Erlebnis verschlechtern oder das Erlebnis wirkt.",
         ),
     },
+    "kinds": {
+        "passed": (
+            "{groups} kinds of incidents, each alone, say the same ({low} to {high} per point): nothing shows one that "
+            "keeps customers from buying by other ways than the experience.",
+            "{groups} Arten von Störungen sagen je für sich dasselbe ({low} bis {high} je Punkt): Nichts zeigt eine, "
+            "die Kunden auf anderem Weg als über das Erlebnis vom Kaufen abhält.",
+        ),
+        "failed": (
+            "Kinds of incidents contradict each other ({low} to {high} per point): at least one keeps customers from "
+            "buying by other ways than the experience, and incidents are no evidence (parameter `touched`).",
+            "Arten von Störungen widersprechen einander ({low} bis {high} je Punkt): Mindestens eine hält Kunden auf "
+            "anderem Weg als über das Erlebnis vom Kaufen ab, und Störungen sind kein Beleg (Parameter `touched`).",
+        ),
+        "one": (
+            "Fewer than two kinds of incidents move the score strongly, so nothing tests whether they act through the "
+            "experience alone.",
+            "Weniger als zwei Arten von Störungen bewegen den Wert deutlich; ob sie allein über das Erlebnis wirken, "
+            "ist so nicht prüfbar.",
+        ),
+    },
     "feedback": {
         "passed": (
             "Last week's demand does not explain this week's experience.",
@@ -105,14 +125,16 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "lag_window": {
         "passed": (
-            "Looking at more or fewer weeks of delay gives {low} to {high} per point; a longer window adds nothing.",
-            "Mehr oder weniger Wochen Verzögerung ergeben {low} bis {high} je Punkt; ein längeres Fenster bringt "
-            "nichts.",
+            "Looking at more or fewer weeks of delay gives {low} to {high} per point; the longest window differs by "
+            "{change} (99%: {from_} to {to}), which may be chance.",
+            "Mehr oder weniger Wochen Verzögerung ergeben {low} bis {high} je Punkt; das längste Fenster weicht um "
+            "{change} ab (99 %: {from_} bis {to}), was Zufall sein kann.",
         ),
         "failed": (
             "The effect depends on how many weeks of delay are looked at ({low} to {high} per point): look "
             "further back.",
-            "Die Wirkung hängt davon ab, wie viele Wochen Verzögerung man betrachtet ({low} bis {high} je Punkt).",
+            "Die Wirkung hängt davon ab, wie viele Wochen Verzögerung man betrachtet ({low} bis {high} je Punkt): "
+            "weiter zurückblicken.",
         ),
     },
     "controls": {
@@ -162,6 +184,12 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
             "robustness {rv}).",
             "Ein ungesehener Faktor so stark wie {control} höbe die Wirkung auf ({left} je Punkt übrig; "
             "Robustheit {rv}).",
+        ),
+        "unbounded": (
+            "What {control} explains of the experience is too strong for an unseen factor like it to be bounded: it "
+            "could take the effect away (robustness {rv}).",
+            "Was {control} am Erlebnis erklärt, ist zu stark, um einen ungesehenen Faktor dieser Art zu begrenzen: Er "
+            "könnte die Wirkung aufheben (Robustheit {rv}).",
         ),
         "bare": (
             "An unseen factor would have to explain {rv} of what is left of both experience and demand to take "

@@ -1,6 +1,6 @@
 """Simulated panels with a known effect: what the estimator's claims are tested on, and what plans rest on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,7 @@ def simulate_panel(
     same_week: float = 0.0,
     incidents: float = 0.0,
     incident_size: float = -8.0,
+    kinds: int = 1,
     heterogeneity: float = 0.0,
 ) -> tuple[Panel, Truth]:
     """Simulate a panel of units x weeks in which the effect of the score on demand is known.
@@ -64,6 +65,8 @@ def simulate_panel(
         Points of x per log point of last week's, and of this week's own shock to demand: reverse causality.
     incidents, incident_size : float
         Mean incidents a unit and year, each of one to two weeks; points they take off x while they last.
+    kinds : int
+        Kinds of incidents, which take turns by unit and quarter.
     heterogeneity : float
         SD of the units' own long-run effects.
 
@@ -126,9 +129,11 @@ def simulate_panel(
         controls=promo[:, window, None],
         control_names=("promo",),
         halves=true + half,
-        exposure=exposure[:, window, None] if incidents else None,
-        kinds=("incident",) if incidents else (),
     )
+    if incidents:
+        turn = (np.arange(weeks) // 13 + np.arange(G)[:, None]) % kinds
+        under = np.stack([exposure[:, window] * (turn == kind) for kind in range(kinds)], axis=2)
+        panel = replace(panel, exposure=under, kinds=tuple(f"incident_{kind + 1}" for kind in range(kinds)))
     total = float(sum(effect))
     shares = dict(zip(("visits", "conversion", "basket"), _EFFECT_SHARES * total, strict=True))
     return panel, Truth(shares | {"demand": total}, tuple(effect))

@@ -31,7 +31,7 @@ class Value:
     ----------
     link : Link
     yearly_demand : float
-        Demand of the last 52 weeks in the study's currency.
+        Demand of the last 52 weeks in the study's currency; units that began within them are scaled up.
     net_share : float
         Net revenue per demand, after cancellations and returns (0 to 1).
     margin_rate : float
@@ -42,7 +42,8 @@ class Value:
         5 % and 95 % of the moves that units made within themselves (points, survey noise taken out): no number is given
         for larger ones.
     levels : DataFrame
-        unit, ix (last 13 weeks), variance, visits, orders, demand (last 52 weeks), low, high (support of own moves).
+        unit, ix (last 13 weeks), variance, visits, orders, demand (last 52 weeks), low, high (support of own moves);
+        units without sales in these weeks have no row.
     grade : str
     currency : str
     seed : int
@@ -210,24 +211,29 @@ class Value:
         robustness : float, optional
             Robustness value (0-1).
         """
-        parts = self.parts(1.0).set_index("outcome")
-        demand = parts.loc["demand"]
+        parts, german = self.parts(1.0).set_index("outcome"), language == "de"
+        demand, year_1 = parts.loc["demand"], self.link.year_1()
 
         def pct(x: float, sign: bool = False) -> str:
+            x = 0.0 if round(1000 * x) == 0 else x
             text = style.percent(x, language, 1)
-            return f"+{text}" if sign and not text.startswith("−") else text
+            return f"+{text}" if sign and x > 0 else text
 
-        amount = self.yearly_demand * demand["change"]
+        reach = min(-self.support[0], self.support[1])
+        whole = self.supports(1.0)
+        amount = self.yearly_demand * self.parts(1.0 if whole else reach)["change"].iloc[-1]
         facts = {
             "demand": pct(demand["change"], True),
             "low": pct(demand["low"]),
             "high": pct(demand["high"]),
             "amount": style.compact(amount, self.currency, language),
             **{name: pct(parts.loc[name, "change"], True) for name in _PARTS},
-            "year_1": style.percent(self.link.year_1(), language),
+            "year_1": style.percent(year_1, language),
             "grade": grade_words(self.grade, language),
-            "moves": style.number(min(-self.support[0], self.support[1]), language, 1),
+            "moves": style.number(reach, language, 1 if reach >= 1 else 2),
         }
+        facts["worth"] = _WORTH[whole][german].format(**facts)
+        facts["first_year"] = _FIRST_YEAR[german].format(**facts) if np.isfinite(year_1) else ""
         text = _SENTENCE[language == "de"].format(**facts)
         extra = []
         if self.diversion:
@@ -238,6 +244,8 @@ class Value:
             if rivals is not None and method in set(rivals["method"]):
                 of = rivals[(rivals["method"] == method) & (rivals["outcome"] == "demand")]
                 extra.append(words[language == "de"].format(x=style.percent(of["long_run"].iloc[0], language, 2)))
+        if self.grade == "B":
+            extra.append(_EXCLUSION[language == "de"])
         if abs(self.link.long_run()) > IMPLAUSIBLE:
             extra.append(_DEFECT[language == "de"])
         if not demand["low"] * demand["high"] > 0:
@@ -304,28 +312,34 @@ def value_points(
     rows = []
     for g, unit in enumerate(panel.units):
         last = np.flatnonzero(np.isfinite(panel.score[g]))[-recent:]
-        sold = np.isfinite(panel.demand[g]).nonzero()[0][-year:]
+        sold = np.isfinite(panel.demand[g]).nonzero()[0]
+        newest = sold[sold >= len(panel.weeks) - year]
+        if not newest.size:
+            continue  # closed: there is nothing left that could rise
+        # A unit that began within the year would have sold more in a whole one; what paused or closed would not.
+        scale = year / min(len(panel.weeks) - sold[0], year)
         rows.append(
             {
                 "unit": unit,
                 "ix": float(panel.score[g, last].mean()) if last.size else np.nan,
                 "variance": float(panel.variance[g, last].mean() / last.size) if last.size else np.nan,
                 **{
-                    name: float(getattr(panel, name)[g, sold].sum() * year / max(len(sold), 1))
+                    name: float(np.nansum(getattr(panel, name)[g, newest]) * scale)
                     for name in ("visits", "orders", "demand")
                 },
                 "low": float(np.nanquantile(moves[g], 0.05)) if last.size else np.nan,
                 "high": float(np.nanquantile(moves[g], 0.95)) if last.size else np.nan,
             }
         )
+    levels = pd.DataFrame(rows)
     return Value(
         link=fitted,
-        yearly_demand=panel.yearly_demand,
+        yearly_demand=float(levels["demand"].sum()),
         net_share=net_share,
         margin_rate=margin_rate,
         diversion=diversion,
         support=(float(np.nanquantile(moves, 0.05)), float(np.nanquantile(moves, 0.95))),
-        levels=pd.DataFrame(rows),
+        levels=levels,
         grade=grade,
         currency=currency,
         seed=seed,
@@ -403,16 +417,29 @@ def move_between(table: pd.DataFrame, before: Sequence, after: Sequence, confide
 
 
 _SENTENCE = (
-    "+1 IX point = {demand} demand (95%: {low} to {high}) = {amount} a year, of it visits {visits}, conversion "
-    "{conversion}, order value {basket}; in the first year {year_1} of it. Evidence: {grade}. It holds for moves up to "
+    "+1 IX point = {demand} demand (95%: {low} to {high}){worth}, of it visits {visits}, conversion "
+    "{conversion}, order value {basket}{first_year}. Evidence: {grade}. It holds for moves up to "
     "{moves} points, and between units: demand that they take from each other is not removed.",
-    "+1 IX-Punkt = {demand} Nachfrage (95 %: {low} bis {high}) = {amount} im Jahr, davon Besuche {visits}, Konversion "
-    "{conversion}, Bestellwert {basket}; im ersten Jahr {year_1} davon. Beleg: {grade}. Das gilt für Bewegungen bis "
+    "+1 IX-Punkt = {demand} Nachfrage (95 %: {low} bis {high}){worth}, davon Besuche {visits}, Konversion "
+    "{conversion}, Bestellwert {basket}{first_year}. Beleg: {grade}. Das gilt für Bewegungen bis "
     "{moves} Punkte und zwischen Einheiten: Nachfrage, die sie einander nehmen, ist nicht herausgerechnet.",
 )
+#: Whether units moved by a whole point: what stands behind the share.
+_WORTH = {
+    True: (" = {amount} a year", " = {amount} im Jahr"),
+    False: (
+        " (units seldom moved by a whole point; {moves} points are {amount} a year)",
+        " (um einen ganzen Punkt bewegten sich Einheiten selten; {moves} Punkte sind {amount} im Jahr)",
+    ),
+}
+_FIRST_YEAR = ("; in the first year {year_1} of it", "; im ersten Jahr {year_1} davon")
 _DIVERTED = (
     "{share} of the effect was taken off as demand shifted between units.",
     "{share} der Wirkung wurden als zwischen Einheiten verschobene Nachfrage abgezogen.",
+)
+_EXCLUSION = (
+    "That is so only if incidents act on demand through the experience alone.",
+    "Das gilt nur, wenn Störungen allein über das Erlebnis auf die Nachfrage wirken.",
 )
 _ROBUST = (
     "An unseen factor would have to explain {rv} of what is left of both to take it away.",

@@ -2,18 +2,22 @@
 
 from datetime import date
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from waage.demo.ix_survey import ITEMS
 from waage.demo.world import Settings
-from waage.ix.chapters import groups_table
-from waage.ix.measurement import Measurement
+from waage.errors import Refusal
+from waage.ix.chapters import first_lines, groups_table, questionnaire_tables, shown_units, unit_table
+from waage.ix.measurement import Measurement, measure, shop_line
 from waage.ix.scales import group_scores
 from waage.ix.score import score
+from waage.ix.stored import page_cards
 
 from .demo_panel import demo_people
+from .test_score import long_answers
 
 
 @pytest.fixture(scope="module")
@@ -45,5 +49,38 @@ def test_groups_count_persons_and_not_their_answers(people):
     assert many.loc["a friend", "persons"] == 20 and many.loc["a friend", "answers"] > 350
     # The same answer twice tells nothing new: the interval is that of the persons.
     same = people.assign(visitor=people["response_id"])
-    twice, once = (groups(table).table.query("group == 'a friend'") for table in (pd.concat([same, same]), same))
+    twice, once = (groups(table, 10).table.query("group == 'a friend'") for table in (pd.concat([same, same]), same))
     assert (twice["high"] - twice["low"]).iloc[0] == pytest.approx((once["high"] - once["low"]).iloc[0], rel=0.01)
+
+
+def test_weeks_of_few_persons_are_neither_stored_nor_drawn(people):
+    people = people.assign(week=np.where(np.arange(400) < 390, people["week"], people["week"].max()))
+    people["week"] = np.where(np.arange(400) < 390, pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-08"))
+    people.loc[200:389, "week"] = pd.Timestamp("2024-01-15")
+    items = ITEMS.assign(instrument="ix")
+    scores = score(people.assign(unit="one"), items)
+    stored = scores.shown(30).set_index("week")
+    assert stored.loc["2024-01-08", ["ix", "perception", "goal", "variance", "n"]].isna().all()
+    assert stored["ix"].notna().sum() == 2
+    assert list(shop_line(scores.table, min_cell=30)["n"]) == [n for n in scores.table["n"] if n >= 30]
+    assert len(first_lines(stored.reset_index(), None, min_cell=30)) == 2
+    assert shown_units(stored.reset_index(), 100, 30)["week"].nunique() >= 2
+    assert "nan" not in unit_table(stored.reset_index(), {}, 13, 30).to_string()
+    # Twenty persons who answer often are twenty persons.
+    often = score(people.assign(unit="one", visitor=(np.arange(400) % 20).astype(str)), items)
+    assert often.shown(30)["ix"].isna().all() and not len(first_lines(often.shown(30), None, min_cell=30))
+    assert page_cards(first_lines(often.shown(30), None, min_cell=30), None) == []
+
+
+def test_a_level_of_few_persons_and_their_items_are_refused(people):
+    rows, items = long_answers(people), ITEMS.assign(instrument="ix")
+    for name in ("scale_min", "scale_max"):
+        items[name] = items[name].astype(float)
+    tables = {"responses": ibis.memtable(rows), "items": ibis.memtable(items.astype({"missing_codes": "string"}))}
+    when = (date(2030, 1, 1), "Europe/Berlin")
+    assert measure(tables, *when, min_cell=5).scores.respondents > 30
+    with pytest.raises(Refusal, match=r"answers of 100 persons, the least that may be shown \(min_cell_survey\)"):
+        measure(tables, *when, min_cell=100)
+    few = people.assign(trust=people["trust"].where(np.arange(400) < 12))
+    own = Measurement(score(few, items), few, items, None, None, pd.DataFrame())
+    assert len(questionnaire_tables(own, 5)[0]) == len(questionnaire_tables(own, 30)[0]) + 1

@@ -80,6 +80,7 @@ def measure(
     weights: IxWeights | None = None,
     trim: float = 5.0,
     seed: int = 7,
+    min_cell: int = 1,
 ) -> Measurement:
     """Score the answers of a study, whole weeks up to a day.
 
@@ -92,11 +93,13 @@ def measure(
     instrument : str
     weights, trim, seed
         As `score` takes them.
+    min_cell : int
+        `min_cell_survey`: persons a week of the whole shop needs to be shown.
 
     Raises
     ------
     Refusal
-        When the study has no items of the instrument, or no answers to them.
+        When the study has no items of the instrument, no answers to them, or no two weeks of `min_cell` persons.
     WaageError
         As `respondents` and `score` raise it.
     """
@@ -112,6 +115,12 @@ def measure(
         raise Refusal(f"nobody answered the instrument {instrument!r} up to {as_of}; `waage ix-plan` says what to ask")
     mix = _frame(tables, "reference_mix", instrument)
     scores = score(people, items, mix, weights=weights, trim=trim, seed=seed)
+    weeks = scores.table.groupby("week")["persons"].sum()
+    if (weeks >= min_cell).sum() < min(2, len(weeks)):
+        raise Refusal(
+            f"no two weeks have answers of {min_cell} persons, the least that may be shown (min_cell_survey); ask more "
+            "visitors: `waage ix-plan` says how many"
+        )
     units = tables["units"].to_pyarrow().to_pandas() if "units" in tables else pd.DataFrame()
     units = units.reindex(columns=["unit", "label", "category", "device"])
     answered = pd.DataFrame({"unit": sorted(scores.table["unit"].unique())})
@@ -154,7 +163,12 @@ def weekly_performance(tables: Mapping[str, ir.Table], as_of: date, time_zone: s
     return table.mutate(**numbers).order_by("unit", "week").to_pyarrow().to_pandas()
 
 
-def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, confidence: float = 0.95) -> pd.DataFrame:
+def shop_line(
+    scores: pd.DataFrame,
+    performance: pd.DataFrame | None = None,
+    confidence: float = 0.95,
+    min_cell: int = 1,
+) -> pd.DataFrame:
     """Return the IX of the whole shop by week, and its demand.
 
     Units weigh by their usual visits (without sales: by their answers), whatever the week brings; a unit that starts
@@ -167,6 +181,8 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
     performance : DataFrame, optional
         unit, week, visits, demand.
     confidence : float
+    min_cell : int
+        Persons (answers, where `scores` has no persons) a week needs; others are left out.
 
     Returns
     -------
@@ -175,15 +191,16 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
     """
     from statistics import NormalDist
 
-    table = scores.assign(week=pd.to_datetime(scores["week"]))
+    table = scores.assign(week=pd.to_datetime(scores["week"])).dropna(subset=["ix"])
+    asked = table.groupby("week")["persons" if "persons" in table else "n"].sum()
     weight = table.groupby("unit")["n"].mean()
     if performance is not None:
         usual = performance.groupby("unit")["visits"].mean()
         weight = usual.reindex(weight.index).fillna(0.0) if usual.reindex(weight.index).notna().any() else weight
     weight = weight / weight.sum()
     level = table.groupby("unit")["ix"].mean()
-    table["w"] = table["unit"].map(weight)
-    table["gap"] = table["w"] * (table["ix"] - table["unit"].map(level))
+    table["w"] = table["unit"].map(weight).astype(float)
+    table["gap"] = table["w"] * (table["ix"] - table["unit"].map(level).astype(float))
     table["square"] = table["w"] ** 2 * table["variance"]
     sums = table.groupby("week")[["w", "gap", "square", "n"]].sum()
     found = pd.DataFrame({"ix": (weight * level).sum() + sums["gap"] / sums["w"]})
@@ -195,7 +212,7 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
         found["demand"] = demand.reindex(found.index)
     else:
         found["demand"] = np.nan
-    return found.reset_index()
+    return found[asked.reindex(found.index) >= min_cell].reset_index()
 
 
 def compared(line: pd.DataFrame, weeks: int = 13) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -44,8 +44,9 @@ class Scores:
     ----------
     table : DataFrame
         One row a unit and week with answers: unit, week (Monday); ix, perception, goal (0-100, weighted); variance (of
-        the sampling error of ix, points squared); n; n_effective; raw (unweighted ix); mix_gap (largest share of the
-        reference mix nobody answered for); ix_a, ix_b (random halves); own_variance (False: the unit's usual).
+        the sampling error of ix, points squared); n; persons (visitors; an anonymous answer is one); n_effective; raw
+        (unweighted ix); mix_gap (largest share of the reference mix nobody answered for); ix_a, ix_b (random halves);
+        own_variance (False: the unit's usual).
     contributions : DataFrame
         One row a unit, week and item: item, contribution (points of ix, weighted), raw_contribution, mean (0-100). The
         contributions of a unit's week add up to its ix.
@@ -81,6 +82,12 @@ class Scores:
     def summary(self) -> pd.DataFrame:
         """`table` with the columns that `ix_scores` holds: unit, week, ix, perception, goal, variance, n."""
         return self.table[["unit", "week", "ix", "perception", "goal", "variance", "n"]]
+
+    def shown(self, min_cell: int) -> pd.DataFrame:
+        """Return `summary` as it may be stored: a unit's week of fewer than `min_cell` persons has no numbers."""
+        numbers = ["ix", "perception", "goal", "variance", "n"]
+        hidden = self.table["persons"] < min_cell
+        return self.summary.assign(**{name: self.table[name].mask(hidden) for name in numbers})
 
     def display(self, min_n: int = 100, confidence: float = 0.95) -> pd.DataFrame:
         """Return the smoothed line of each unit, for charts only: unit, week, ix, smooth, low, high."""
@@ -275,7 +282,9 @@ def score(
         own = getattr(weights, construct)
         table[construct] = _mean(parts[:, of].sum(axis=1) / own, w, cell) if own else np.nan
     visitor = people["visitor"].to_numpy() if "visitor" in people else np.full(len(people), None, dtype=object)
-    table["variance"], table["own_variance"] = _variance(ix, w, cell, traits, margins, visitor, key["unit"].to_numpy())
+    table["variance"], table["own_variance"], table["persons"] = _variance(
+        ix, w, cell, traits, margins, visitor, key["unit"].to_numpy()
+    )
     half = np.random.default_rng(seed).permutation(len(ix)) % 2
     halves, _ = _raked(traits, 2 * cell + half, margins, start, trim)
     for number, name in enumerate(("ix_a", "ix_b")):
@@ -285,7 +294,7 @@ def score(
         table[name] = np.divide(sums, total, out=np.full(len(key), np.nan), where=total > 0)
     columns = ["unit", "week", "ix", "perception", "goal", "variance", "n", "n_effective", "raw", "mix_gap"]
     return Scores(
-        table=table[[*columns, "ix_a", "ix_b", "own_variance"]],
+        table=table[[*columns, "ix_a", "ix_b", "own_variance", "persons"]],
         contributions=_contributions(parts, values, w, cell, key, book),
         items=facts,
         item_weeks=_item_weeks(answered, cells["week"].to_numpy(), book),
@@ -389,8 +398,8 @@ def _mean(values: np.ndarray, w: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return np.bincount(cell, w * values) / np.bincount(cell, w)
 
 
-def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sampling variance of each cell's mean, and where it is the cell's own.
+def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the sampling variance of each cell's mean, where it is the cell's own, and the cell's visitors.
 
     Raking fixes the margins, so that only what traits leave unexplained varies from sample to sample; that the factors
     are found in the same sample is already in the spread of the weights.
@@ -423,7 +432,7 @@ def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray,
     squared = np.bincount(cell, w**2, count)
     sums = pd.DataFrame({"s": squares, "w": squared, "n": clusters, "one": 1.0}).groupby(units).transform("sum")
     usual = (sums["s"] / sums["w"] * sums["n"] / np.maximum(sums["n"] - sums["one"], 1)).to_numpy()
-    return np.where(enough, own, usual * squared / weight**2), enough
+    return np.where(enough, own, usual * squared / weight**2), enough, clusters
 
 
 def _contributions(parts, values, w, cell, key, book) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pytest
 from waage.ix.checks import clark_west, grade_words, run_checks
 from waage.ix.guards import LinkRefusal, admit, merge_units, questionnaire_break, response_break, response_rate
 from waage.ix.link import link
+from waage.ix.rivals import incident_iv
 from waage.ix.robustness import robustness_value
 from waage.ix.sentences import CHECKS, GRADES
 from waage.ix.simulation import simulate_panel
@@ -142,3 +143,29 @@ def test_pictures_of_checks(clean):
     _, _, checks = clean
     assert checks.plot_board(language="de").get_title().startswith("Was dafür spricht")
     assert len(checks.plot_estimates().get_yticklabels()) == 6
+
+
+def test_a_check_that_cannot_be_made_stays_open_with_its_reason():
+    pytest.importorskip("linearmodels")
+    panel, _ = simulate_panel(2, weeks=120, units=12)
+    score = panel.score.copy()
+    score[:, ::5] = np.nan  # the survey pauses every fifth week: four weeks in a row, never five
+    paused = replace(panel, score=score, variance=np.where(np.isfinite(score), panel.variance, np.nan))
+    table = run_checks(paused, link(paused), shop=False).table.set_index("check")
+    for name in ("lead", "feedback", "lag_window"):
+        assert table.loc[name, "verdict"] == "open" and "0 weeks have sales and scores" in table.loc[name, "sentence"]
+    assert "ließ sich nicht prüfen" in table.loc["lead", "sentence_de"]
+    assert table.loc["same_week", "verdict"] in ("passed", "failed")
+    assert np.isfinite(table.loc["forecast", "statistic"]), "weeks without a forecast are no error of it"
+
+
+def test_incidents_that_cannot_be_told_apart_or_came_too_early_are_no_crash():
+    panel, _ = simulate_panel(2, weeks=104, units=12, incidents=2)
+    alone = incident_iv(panel)
+    twice = replace(panel, exposure=np.concatenate([panel.exposure] * 2, axis=2), kinds=("outage", "stockout"))
+    both = incident_iv(twice)
+    assert list(both.first_stage["kind"]) == ["outage"]
+    assert both.link.long_run() == pytest.approx(alone.link.long_run())
+    score, early = panel.score.copy(), panel.exposure.copy()
+    score[:, :30], early[:, 30:] = np.nan, 0.0
+    assert incident_iv(replace(panel, score=score, exposure=early)) is None

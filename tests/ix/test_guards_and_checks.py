@@ -77,6 +77,22 @@ def test_larger_units_carry_what_small_ones_do_not():
     assert admit(merged).link.units == 12
 
 
+def test_a_missing_unit_is_no_week_without_sales_and_a_late_one_stands_alone():
+    panel, _ = simulate_panel(3, units=8, answers=40)
+    groups = {unit: f"group_{g // 2}" for g, unit in enumerate(panel.units)}
+    demand, score = panel.demand.copy(), panel.score.copy()
+    demand[0, 50] = np.nan  # a gap
+    demand[7, :60] = score[7, :60] = np.nan  # begins late
+    holes = {"demand": demand, "orders": np.where(np.isnan(demand), np.nan, panel.orders)}
+    holes["visits"] = np.where(np.isnan(demand), np.nan, panel.visits)
+    merged = merge_units(replace(panel, score=score, **holes), groups)
+    assert merged.units == ("group_0", "group_1", "group_2", "group_3", panel.units[7])
+    assert np.isnan(merged.demand[0, 50]) and merged.demand[0, 51] == pytest.approx(panel.demand[:2, 51].sum())
+    steps = np.abs(np.diff(np.log(merged.demand[3])))
+    assert steps.max() < 0.6, "nothing jumps when the late unit begins"
+    assert np.isnan(merged.demand[4, :60]).all() and np.isfinite(merged.demand[4, 60:]).all()
+
+
 def test_robustness_value_reproduces_the_published_one():
     # Cinelli and Hazlett (2020), section 5: the Darfur study, t = 4.184 at 783 degrees of freedom.
     assert robustness_value(4.184, 783) == pytest.approx(0.1388, abs=5e-5)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 from waage.ix.link import link
 from waage.ix.panel import build_panel, merge_weeks, performance_from
 from waage.ix.simulation import simulate_panel
@@ -54,7 +54,6 @@ def test_gaps_and_late_units_are_kept_and_counted():
 def test_all_faults_are_named_together():
     scores, performance = tables()
     scores.loc[3, "ix"] = 103.0
-    scores.loc[5, "variance"] = 0.0
     performance.loc[7, "demand"] = 0.0
     performance["week"] = performance["week"].mask(performance.index == 9, pd.Timestamp("2024-03-07"))
     with pytest.raises(WaageError) as caught:
@@ -62,7 +61,6 @@ def test_all_faults_are_named_together():
     text = str(caught.value)
     for part in (
         "ix_scores.ix: 1 rows lie outside 0-100; check scale_min and scale_max of the items; first 'u0'",
-        "ix_scores.variance: 1 rows are not above 0",
         "performance.demand: 1 rows are not above 0 and have no log",
         "not Mondays but Thursday, first 2024-03-07 of unit 'u0'",
         "repeat a unit's week",
@@ -74,6 +72,26 @@ def test_all_faults_are_named_together():
         build_panel(tables()[0].drop(columns="variance"), performance)
     with pytest.raises(WaageError, match="share no unit"):
         build_panel(tables()[0].assign(unit="elsewhere"), tables()[1])
+
+
+def test_a_cell_without_variance_takes_no_part_and_is_named():
+    scores, performance = tables()
+    scores.loc[[5, 6], "variance"] = [0.0, np.nan]
+    panel = build_panel(scores, performance)
+    assert np.isnan(panel.score[0, 5:7]).all() and np.isfinite(panel.score).sum() == 238
+    assert "2 rows have no variance above 0 and take no part" in panel.notes[0]
+
+
+def test_zero_demand_matters_only_where_there_is_a_score():
+    scores, performance = tables()
+    scores = scores[scores["week"] >= "2024-03-04"]
+    performance.loc[performance["week"] == "2024-01-01", ["orders", "demand"]] = 0
+    more = performance[performance["unit"] == "u0"].assign(unit="closed", visits=0, orders=0, demand=0.0)
+    panel = build_panel(scores, pd.concat([performance, more]))
+    assert link(panel).rows == 6 * 28 and np.isnan(panel.demand[:, 0]).all()
+    performance.loc[performance["week"] == "2024-03-04", "demand"] = 0
+    with pytest.raises(Refusal, match="6 rows are not above 0 and have no log"):
+        build_panel(scores, performance)
 
 
 def test_collinear_controls_are_named():

@@ -165,6 +165,16 @@ def test_thin_cells_take_the_usual_spread_of_their_unit(people):
     assert found["variance"].mean() == pytest.approx(wide["variance"].mean() * wide["n"].mean() / 6, rel=0.25)
 
 
+def test_a_unit_that_cannot_know_its_spread_takes_the_shops(people):
+    units = people["unit"].unique()[:2]
+    alone = people[people["unit"] == units[0]].groupby("week").head(1)
+    both = pd.concat([alone, people[people["unit"] == units[1]]])
+    found = score(both, ITEMS).table.set_index("unit")
+    wide = found.loc[units[1]]
+    assert found.loc[units[0], "variance"].mean() == pytest.approx((wide["variance"] * wide["n"]).mean(), rel=0.1)
+    assert score(alone, ITEMS).table["variance"].isna().all(), "one answer a week knows no spread, not even 0"
+
+
 def test_the_smooth_line_is_closer_to_the_truth_and_says_how_close(scores):
     line = smooth(scores.table, min_n=100).merge(true_ix(SMALL))
     raw = scores.table.merge(true_ix(SMALL))

@@ -149,7 +149,8 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
     """Merge units into larger ones, for samples that are thin even in blocks of weeks.
 
     The score of a group is the mean of its units with their shares of all visits as fixed weights, so that it does
-    not move when respondents move between units; its variance follows. A group needs all its units in a week.
+    not move when respondents move between units; its variance follows. A group needs all its units in a week; a unit
+    whose sales begin late or end early is a group of its own.
 
     Parameters
     ----------
@@ -160,13 +161,16 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
     missing = [unit for unit in panel.units if unit not in groups]
     if missing:
         raise WaageError(f"merge_units: units {', '.join(missing[:5])} have no group; give every unit one")
-    labels = np.array([groups[unit] for unit in panel.units])
+    sold = np.isfinite(panel.demand).mean(axis=1)
+    partly = sold < 0.9 * sold.max()
+    labels = np.array([unit if apart else groups[unit] for unit, apart in zip(panel.units, partly, strict=True)])
     names = list(dict.fromkeys(labels))
     member = (labels == np.array(names)[:, None]).astype(float)
-    # A unit that starts late would leave its group without its early weeks: it joins no weights, but its sales.
+    # A unit that few answer for would leave its group without many weeks: it joins no weights, but its sales.
     covered = np.isfinite(panel.score).mean(axis=1)
+    most = np.where(member > 0, covered, 0.0).max(axis=1, keepdims=True)
     size = np.nanmean(np.where(np.isfinite(panel.visits), panel.visits, np.nan), axis=1)
-    weight = member * np.where(covered >= 0.9 * covered.max(), size, 0.0)
+    weight = member * np.where(covered >= 0.9 * most, size, 0.0)
     share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
 
     def mean(values: np.ndarray, power: int = 1) -> np.ndarray:
@@ -175,8 +179,8 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
         return np.where(holes == 0, (share**power) @ np.nan_to_num(values), np.nan)
 
     def total(values: np.ndarray) -> np.ndarray:
-        found = member @ np.nan_to_num(values)
-        return np.where(found > 0, found, np.nan)
+        holes = member @ np.isnan(values).astype(float)
+        return np.where(holes == 0, member @ np.nan_to_num(values), np.nan)
 
     def each(values: np.ndarray | None) -> np.ndarray | None:
         if values is None or not values.shape[2]:
@@ -188,7 +192,7 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
         units=tuple(names),
         score=mean(panel.score),
         variance=mean(panel.variance, 2),
-        n=total(panel.n),
+        n=member @ np.nan_to_num(panel.n),
         visits=total(panel.visits),
         orders=total(panel.orders),
         demand=total(panel.demand),

@@ -144,9 +144,9 @@ def build_panel(
     ------
     WaageError
         Missing columns, weeks that are not Mondays, unit-weeks that occur twice,
-        scores outside 0-100, variances that are not above 0, unknown or collinear controls: all faults together.
+        scores outside 0-100, unknown or collinear controls: all faults together.
     Refusal
-        Where visits, orders or demand of 0, which have no log, are all that is wrong.
+        Where visits, orders or demand of 0, which have no log, are all that is wrong (in weeks that have a score).
     """
     perf_columns = ["unit", "week", "visits", "orders", "demand"]
     faults = _missing("ix_scores", scores, ["unit", "week", "ix", "variance", "n"])
@@ -157,12 +157,21 @@ def build_panel(
     faults = _faults("ix_scores", scores) + _faults("performance", performance)
     wrong = scores["ix"].notna() & ~scores["ix"].between(0, 100)
     faults += _first("ix_scores.ix", scores, wrong, "lie outside 0-100; check scale_min and scale_max of the items")
+    notes = []
     wrong = scores["ix"].notna() & ~(scores["variance"] > 0)
-    faults += _first("ix_scores.variance", scores, wrong, "are not above 0; a cell needs two different answers")
+    reason = "have no variance above 0 and take no part; a cell needs two different answers"
+    notes += _first("ix_scores.variance", scores, wrong, reason)
+    scores = scores.assign(**{name: scores[name].mask(wrong) for name in ("ix", "variance")})
+    taking = performance[["unit", "week"]].merge(
+        scores.loc[scores["ix"].notna(), ["unit", "week"]].drop_duplicates(), how="left", indicator=True
+    )
+    taking = (taking["_merge"] == "both").to_numpy()
     positive = ["visits", "orders", "demand"] + ([negative_control] if negative_control in performance else [])
     no_logs = []
     for name in positive:
-        wrong = performance[name].notna() & ~(performance[name].astype(float) > 0)
+        without = performance[name].notna() & ~(performance[name].astype(float) > 0)
+        wrong = without & taking
+        performance = performance.assign(**{name: performance[name].astype(float).mask(without)})
         reason = "are not above 0 and have no log; merge the unit with another, or leave these weeks out"
         no_logs += _first(f"performance.{name}", performance, wrong, reason)
     if negative_control is not None and negative_control not in performance:
@@ -182,7 +191,6 @@ def build_panel(
         raise WaageError("panel: " + "; ".join([*faults, *no_logs]))
     if no_logs:
         raise Refusal("panel: " + "; ".join(no_logs))
-    notes = []
     for name, table in (("ix_scores", scores), ("performance", performance)):
         alone = sorted(set(table["unit"]) - set(units))
         if alone:

@@ -428,10 +428,15 @@ def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray,
     weight = np.bincount(cell, w, count)
     own = squares / weight**2 * clusters / np.maximum(clusters - 1, 1)
     enough = clusters >= MIN_OWN_VARIANCE
-    # A few answers cannot know their own spread: the unit's, spread over the effective number.
+    # A few answers cannot know their own spread: the unit's, spread over the effective number; where those of the unit
+    # are too few, too, the shop's. With one answer in every cell nobody knows it.
     squared = np.bincount(cell, w**2, count)
-    sums = pd.DataFrame({"s": squares, "w": squared, "n": clusters, "one": 1.0}).groupby(units).transform("sum")
-    usual = (sums["s"] / sums["w"] * sums["n"] / np.maximum(sums["n"] - sums["one"], 1)).to_numpy()
+    cells = pd.DataFrame({"s": squares, "w": squared, "n": clusters, "one": 1.0})
+    sums, shop = cells.groupby(units).transform("sum"), cells.sum()
+    free, all_free = sums["n"] - sums["one"], shop["n"] - shop["one"]
+    pooled = shop["s"] / shop["w"] * shop["n"] / all_free if all_free > 0 else np.nan
+    spread = sums["s"] / sums["w"] * sums["n"] / np.maximum(free, 1)
+    usual = spread.where(free >= MIN_OWN_VARIANCE, pooled).to_numpy()
     return np.where(enough, own, usual * squared / weight**2), enough, clusters
 
 

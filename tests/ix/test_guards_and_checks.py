@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from waage.errors import WaageError
 from waage.ix.checks import clark_west, grade_words, run_checks
 from waage.ix.guards import LinkRefusal, admit, merge_units, questionnaire_break, response_break, response_rate
 from waage.ix.link import link
+from waage.ix.measurement import check_parameters
 from waage.ix.rivals import incident_iv
 from waage.ix.robustness import robustness_value
 from waage.ix.sentences import CHECKS, GRADES
@@ -91,6 +93,33 @@ def test_a_missing_unit_is_no_week_without_sales_and_a_late_one_stands_alone():
     steps = np.abs(np.diff(np.log(merged.demand[3])))
     assert steps.max() < 0.6, "nothing jumps when the late unit begins"
     assert np.isnan(merged.demand[4, :60]).all() and np.isfinite(merged.demand[4, 60:]).all()
+
+
+def test_a_control_that_blocks_make_collinear_is_left_out():
+    panel, _ = simulate_panel(1, units=12, answers=40)
+    weeks = np.arange(len(panel.weeks))
+    # Odd weeks take what even weeks give: nothing is left in two weeks.
+    swing = np.where(weeks % 2, 1.0, -1.0) * np.linspace(0.5, 1.5, 12)[:, None]
+    panel = replace(
+        panel,
+        controls=np.concatenate([panel.controls, swing[:, :, None]], axis=2),
+        control_names=("promo", "swing"),
+    )
+    found = admit(panel, blocks=(2, 4))
+    assert found.panel.control_names == ("promo",) and "swing does not vary beyond" in found.panel.notes[-1]
+
+
+def test_periods_are_those_the_link_uses():
+    panel, _ = simulate_panel(1, units=12, weeks=60)
+    score = panel.score.copy()
+    score[:, ::5] = np.nan  # one week in five is left with all lags: twelve, not sixty
+    with pytest.raises(LinkRefusal, match=r"1[0-2] periods with all lags, fewer than 20"):
+        admit(replace(panel, score=score), blocks=(1,))
+
+
+def test_parameters_are_checked_together():
+    with pytest.raises(WaageError, match=r"lags = -1 .* blocks = \[\] .* compare_weeks = 0 must be at least 1"):
+        check_parameters(1.0, 0.0, 0.0, lags=-1, blocks=[], compare_weeks=0)
 
 
 def test_robustness_value_reproduces_the_published_one():

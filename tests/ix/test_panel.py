@@ -1,5 +1,6 @@
 """The panel: what goes in, faults by name, gaps, blocks, performance from orders and events."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import ibis
@@ -134,6 +135,44 @@ def test_blocks_add_sales_and_weigh_scores_by_answers():
         merge_weeks(merged, 2)
 
 
+def test_a_missing_half_has_no_weight_in_a_block():
+    panel, _ = simulate_panel(1, weeks=30)
+    halves = panel.halves.copy()
+    halves[1, 0, 3] = np.nan
+    merged = merge_weeks(replace(panel, halves=halves), 2)
+    assert merged.halves[1, 0, 1] == pytest.approx(halves[1, 0, 2])
+    assert merged.score[0, 1] == merge_weeks(panel, 2).score[0, 1]
+
+
+def test_controls_that_are_texts_gaps_or_never_used_are_named_and_cost_nothing():
+    scores, performance = tables()
+    first = performance["unit"] == "u0"
+    performance = performance.assign(
+        campaign="spring",
+        unknown=np.nan,
+        weather=np.where(performance["week"] < "2024-07-01", np.nan, performance["promo"] ** 2),
+        marketing_spend=np.where(first, 0.0, 100 * performance["promo"]),
+    )
+    panel = build_panel(scores, performance)
+    assert panel.control_names == ("price_index", "promo", "marketing_spend")
+    assert np.isfinite(panel.controls).all() and link(panel).rows == 6 * 37
+    text = "; ".join(panel.notes)
+    assert "campaign hold no numbers" in text and "unknown is missing in 100% of" in text
+    assert "weather is missing in 65% of the weeks" in text
+    with pytest.raises(WaageError, match=r"performance.campaign holds no numbers, such as 'spring'"):
+        build_panel(scores, performance, controls=["campaign"])
+
+
+def test_weeks_that_are_missing_and_incidents_without_an_end_are_named():
+    scores, performance = tables()
+    performance["week"] = performance["week"].mask(performance.index == 9)
+    with pytest.raises(WaageError, match=r"performance.week: 1 rows have no week"):
+        build_panel(scores, performance)
+    rows = [("i1", datetime(2024, 1, 10), None, "u1", "outage")]
+    incidents = pd.DataFrame(rows, columns=["incident_id", "started_at", "ended_at", "unit", "kind"])
+    assert "1 incidents without an end are left out: outage" in build_panel(*tables(), incidents=incidents).notes
+
+
 def test_performance_is_counted_from_orders_and_events(duck):
     units = ibis.memtable(
         pd.DataFrame({"unit": ["w_app", "m_app"], "category": ["women", "men"], "device": ["app", "app"]})
@@ -162,9 +201,12 @@ def test_performance_is_counted_from_orders_and_events(duck):
             "session_id": ["s1", "s2", "s2", "s2"],
             "category": ["women", "women", "women", "men"],
             "device": "app",
+            "event": ["view", "visit", "cart", "search"],
             "occurred_at": pd.to_datetime(["2024-01-07 22:00", *["2024-01-09 09:00"] * 3]),
         }
     )
+    mail = events.head(2).assign(event_id=["m1", "m2"], session_id=["m1", "m2"], event=["open", "scan"])
+    events = pd.concat([events, mail])
     made = performance_from(
         duck.create_table("o9", orders, temp=True),
         duck.create_table("e9", events, temp=True),

@@ -10,7 +10,9 @@ import pytest
 from waage.demo.ix_survey import ITEMS
 from waage.demo.world import Settings
 from waage.errors import Refusal
+from waage.ix.calculator import MEASURES, calculator
 from waage.ix.chapters import first_lines, groups_table, questionnaire_tables, shown_units, unit_table
+from waage.ix.drivers import goal_drivers
 from waage.ix.measurement import Measurement, measure, shop_line
 from waage.ix.scales import group_scores
 from waage.ix.score import score
@@ -84,3 +86,19 @@ def test_a_level_of_few_persons_and_their_items_are_refused(people):
     few = people.assign(trust=people["trust"].where(np.arange(400) < 12))
     own = Measurement(score(few, items), few, items, None, None, pd.DataFrame())
     assert len(questionnaire_tables(own, 5)[0]) == len(questionnaire_tables(own, 30)[0]) + 1
+
+
+def test_an_item_that_all_answer_alike_explains_nothing_and_breaks_nothing(people):
+    items = ITEMS.assign(instrument="ix")
+    same = people.assign(trust=50.0)
+    own = Measurement(score(same, items), same, items, None, None, pd.DataFrame())
+    table = goal_drivers(own, resamples=5).table
+    assert "trust" not in set(table["item"]) and table["weight"].notna().all()
+
+
+def test_the_calculator_leaves_out_a_unit_that_was_never_scored():
+    rows = [("all", m, 1e6, 0.01, 0.0, 0.02, -2.0, 2.0, 0.5) for m in MEASURES]
+    rows += [("unscored", m, 1e6, 0.01, 0.0, 0.02, np.nan, np.nan, np.nan) for m in MEASURES]
+    names = ["unit", "measure", "base", "effect", "effect_low", "effect_high", "support_low", "support_high", "visible"]
+    html = calculator(pd.DataFrame(rows, columns=names), {})
+    assert "unscored" not in html and 'option value="all"' in html

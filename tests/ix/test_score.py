@@ -116,6 +116,13 @@ def test_answers_outside_their_scale_are_named(people, duck):
         respondents(made, ITEMS, "Europe/Berlin")
 
 
+def test_missing_codes_that_are_no_numbers_are_named(people, duck):
+    made = duck.create_table("ix_codes", long_answers(people), temp=True, overwrite=True)
+    wrong = ITEMS.assign(missing_codes=ITEMS["missing_codes"].where(ITEMS["item"] != "ease", "9; k.A."))
+    with pytest.raises(WaageError, match=r"ease: missing_codes '9; k.A.' are not numbers"):
+        respondents(made, wrong, "Europe/Berlin")
+
+
 def test_items_without_construct_or_of_purchases_are_refused():
     scale = {"kind": "scale", "scale_min": 1, "scale_max": 5, "best": "max", "missing_codes": None}
     rows = [

@@ -8,8 +8,8 @@ import pandas as pd
 
 from waage import style
 from waage.errors import Refusal, WaageError
-from waage.ix.link import Link, default_lags, link
-from waage.ix.panel import Panel, merge_weeks
+from waage.ix.link import Link, control_columns, default_lags, link, panel_moments
+from waage.ix.panel import Panel, merge_weeks, without_collinear
 
 #: Smallest share of signal in a weekly score; below, the correction triples the estimate, and bias sets in (simulated).
 MIN_RELIABILITY = 0.3
@@ -116,7 +116,9 @@ def admit(
         for one in ("en", "de")
     ]
     for block in blocks:
+        # What differs between weeks only may be the same in all blocks.
         merged = merge_weeks(panel, block)
+        merged = without_collinear(merged, must=False) if block > 1 else merged
         row, reason_de, fitted = _try(merged, None if lags is None else -(-lags // block), confidence)
         tried.append(row)
         german.append(reason_de)
@@ -278,7 +280,8 @@ def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, str |
         row |= {"units": fitted.units, "reliability": fitted.reliability, "conditioning": fitted.conditioning}
         # The corrected error is not to be trusted where the correction is refused.
         row["smallest_effect"] = POWER_FACTOR * plain.std_error() / max(fitted.reliability, 0.02)
-        facts = {"periods": row["periods"] - fitted.lags}
+        used = panel_moments(panel, range(fitted.lags + 1), control_columns(panel)).rows.any(axis=0).sum()
+        row["periods"], facts = int(used) + fitted.lags, {"periods": int(used)}
         if fitted.units < MIN_UNITS:
             lost = "units"
         elif facts["periods"] < MIN_PERIODS:

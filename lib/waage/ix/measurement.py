@@ -1,6 +1,6 @@
 """What a study has measured: answers scored, sales by unit and week, and the shop's experience as one line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -275,11 +275,23 @@ def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.D
     return audit(people, pd.DataFrame([{"trait": "order", "level": "yes", "share": share}]))
 
 
-def check_parameters(delta: float, amount: float, diversion: float) -> None:
-    """Raise WaageError for parameters that no calculator can answer."""
+def check_parameters(
+    delta: float,
+    amount: float,
+    diversion: float,
+    *,
+    lags: int = 3,
+    blocks: Sequence[int] = (1,),
+    compare_weeks: int = 13,
+) -> None:
+    """Raise WaageError for parameters that no calculator, and no link, can answer; all of them together."""
     faults = [f"delta = {delta:g} must be above 0"] if not delta > 0 else []
     faults += [f"amount = {amount:g} must not be below 0"] if not amount >= 0 else []
     faults += [f"diversion = {diversion:g} must lie between 0 and 1"] if not 0 <= diversion <= 1 else []
+    faults += [f"lags = {lags} must not be below 0"] if lags < 0 else []
+    if not len(blocks) or min(blocks) < 1:
+        faults.append(f"blocks = {list(blocks)} must be one length or more, each of 1 week or more")
+    faults += [f"compare_weeks = {compare_weeks} must be at least 1"] if compare_weeks < 1 else []
     if faults:
         raise WaageError("; ".join(faults))
 

@@ -169,7 +169,13 @@ def respondents(responses: ir.Table, items: pd.DataFrame, time_zone: str, *, ins
     faults, columns = [], {}
     outside = {}
     for row in scale.itertuples():
-        codes = [float(code) for code in re.split(r"[;,| ]+", _text(row.missing_codes)) if code]
+        written = [code for code in re.split(r"[;,| ]+", _text(row.missing_codes)) if code]
+        codes = pd.to_numeric(pd.Series(written, dtype=object), errors="coerce").dropna().tolist()
+        if len(codes) < len(written):
+            faults.append(
+                f"{row.item}: missing_codes {row.missing_codes!r} are not numbers, as answers are; give "
+                "the number that stands for no answer, such as 9, or leave it empty"
+            )
         of_item = rows.item == row.item
         valid = of_item & rows.value.notnull() & (rows.value.notin(codes) if codes else ibis.literal(True))
         inside = rows.value.between(row.scale_min, row.scale_max)

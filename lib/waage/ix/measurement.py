@@ -12,7 +12,7 @@ from waage.errors import Refusal, WaageError, did_you_mean
 from waage.history import local_day
 from waage.ix.display import audit
 from waage.ix.panel import performance_from
-from waage.ix.score import PURCHASE, IxWeights, Scores, respondents, score
+from waage.ix.score import IxWeights, Scores, names_purchase, respondents, score
 
 #: Tables a measurement looks at.
 TABLES = ("responses", "items", "invitations", "reference_mix", "units", "performance", "incidents", "orders")
@@ -250,6 +250,8 @@ def net_share(orders: ir.Table | None, as_of: date, return_window_days: int = 30
 def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.DataFrame | None:
     """Compare the conversion of respondents with that of all visits: do buyers answer more readily?
 
+    Respondents count with their weights, visits of the same units and weeks in proportion to the answers there.
+
     Parameters
     ----------
     own : Measurement
@@ -263,16 +265,23 @@ def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.D
         As `audit` returns it; None where no trait says it, or nothing is known of all visits.
     """
     traits = own.items.loc[own.items["kind"] == "trait", "item"]
-    said = [trait for trait in traits if PURCHASE.search(trait)]
+    said = [trait for trait in traits if names_purchase(trait)]
     if not said or performance is None:
         return None
-    column = own.people[f"trait_{said[0]}"].str.lower()
-    yes = column.isin(["yes", "ja", "1", "true"])
-    people = own.people.assign(
-        trait_order=pd.Series(np.where(yes, "yes", "no"), own.people.index).where(column.notna())
-    )
-    share = float(performance["orders"].sum() / performance["visits"].sum())
-    return audit(people, pd.DataFrame([{"trait": "order", "level": "yes", "share": share}]))
+    w = own.scores.person_weights
+    people = own.people.loc[w.index, ["unit", "week", f"trait_{said[0]}"]]
+    sales = performance.assign(week=pd.to_datetime(performance["week"]))[["unit", "week", "visits", "orders"]]
+    both = people.assign(week=pd.to_datetime(people["week"]), w=w).merge(sales, on=["unit", "week"])
+    told = both[f"trait_{said[0]}"].str.lower()
+    seen = told.notna() & (both["visits"].astype(float) > 0)
+    both, told = both[seen], told[seen]
+    if not len(both):
+        return None
+    all_visits = both["orders"].astype(float) / both["visits"].astype(float)
+    share = float((both["w"] * all_visits).sum() / both["w"].sum())
+    people = pd.DataFrame({"trait_order": np.where(told.isin(["yes", "ja", "1", "true"]), "yes", "no")})
+    known = pd.DataFrame([{"trait": "order", "level": "yes", "share": share}])
+    return audit(people, known, both["w"].to_numpy())
 
 
 def check_parameters(

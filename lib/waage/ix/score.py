@@ -19,8 +19,10 @@ CONSTRUCTS = ("perception", "goal")
 #: Respondents a unit's week needs for a variance of its own; below, it takes its unit's usual spread. A judgement.
 MIN_OWN_VARIANCE = 30
 
-#: What a purchase in the session is called: the outcome must not be part of its own cause.
-PURCHASE = re.compile(r"purchas|bought|\border(ed|s)?\b|checkout|conver|gekauft|\bkauf(t|en)?\b|bestell", re.IGNORECASE)
+#: What a purchase in the session is called, in the parts of an item's name.
+PURCHASE = re.compile(
+    r"purchas(e|es|ed)|bought|order(ed|s)?|checkout|conver(ted|sion)|gekauft|kauf(te)?|bestell(t|ung)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Scores:
         trait, level, population, before, after: how respondents of the whole window compare.
     weights : IxWeights
     respondents : int
+    person_weights : Series
+        Raked weight of each respondent who answered enough, by the index of `people`; never to be shown.
     """
 
     table: pd.DataFrame
@@ -68,6 +72,7 @@ class Scores:
     mix: pd.DataFrame
     weights: IxWeights
     respondents: int
+    person_weights: pd.Series
 
     @property
     def reliability(self) -> pd.DataFrame:
@@ -120,8 +125,10 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
     faults = []
     for row in scale.itertuples():
         construct = row.construct if isinstance(row.construct, str) else ""
-        named = f"{row.item} {getattr(row, 'label', '')} {getattr(row, 'label_de', '')}"
-        if row.kind == "binary" and PURCHASE.search(named):
+        low, high = pd.to_numeric(row.scale_min), pd.to_numeric(row.scale_max)
+        # The outcome must not be part of its own cause, whatever kind of item it is called.
+        two_valued = row.kind == "binary" or high - low == 1
+        if two_valued and names_purchase(row.item):
             faults.append(
                 f"{row.item} is a purchase of the session: an outcome in the score would explain itself; take it out, "
                 "or keep it as a trait for the audit"
@@ -129,7 +136,6 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
         elif construct not in CONSTRUCTS:
             hint = did_you_mean(construct, CONSTRUCTS)
             faults.append(f"{row.item} has construct {construct or 'none'!s}, not perception or goal{hint}")
-        low, high = pd.to_numeric(row.scale_min), pd.to_numeric(row.scale_max)
         if row.kind == "scale" and not (pd.notna(low) and pd.notna(high) and low < high):
             faults.append(f"{row.item} has no scale: scale_min {row.scale_min}, scale_max {row.scale_max}")
     faults += [f"no item measures {c}" for c in CONSTRUCTS if c not in set(scale["construct"])]
@@ -138,6 +144,11 @@ def codebook(items: pd.DataFrame) -> pd.DataFrame:
     scale["scale_min"] = pd.to_numeric(scale["scale_min"]).fillna(0.0)
     scale["scale_max"] = pd.to_numeric(scale["scale_max"]).fillna(1.0)
     return scale
+
+
+def names_purchase(item: str) -> bool:
+    """Return whether an item's name says that it is a purchase (has_ordered, session_order)."""
+    return any(PURCHASE.fullmatch(part) for part in re.split(r"[^a-zA-Z]+", item))
 
 
 def respondents(responses: ir.Table, items: pd.DataFrame, time_zone: str, *, instrument: str = "ix") -> ir.Table:
@@ -307,6 +318,7 @@ def score(
         mix=_mix(traits, margins, w),
         weights=weights,
         respondents=len(people),
+        person_weights=pd.Series(w, people.index),
     )
 
 

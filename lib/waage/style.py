@@ -239,6 +239,7 @@ LABELS = {
     "point_worth": ("one more IX point, demand a year", "ein IX-Punkt mehr, Nachfrage im Jahr"),
     "evidence": ("evidence for it", "Beleg dafür"),
     "existing": ("Existing customers", "Bestandskunden"),
+    "other": ("Other", "Sonstige"),
     "new_or_existing": ("New or existing", "Neu oder Bestand"),
     "feedback": ("Satisfaction (0-100, feedback form)", "Zufriedenheit (0-100, Feedbackbogen)"),
     "ix": ("IX", "IX"),

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from waage.errors import WaageError
 from waage.ix.checks import clark_west, grade_words, run_checks
 from waage.ix.guards import LinkRefusal, admit, merge_units, questionnaire_break, response_break, response_rate
 from waage.ix.link import link
+from waage.ix.measurement import check_parameters
+from waage.ix.rivals import incident_iv
 from waage.ix.robustness import robustness_value
 from waage.ix.sentences import CHECKS, GRADES
 from waage.ix.simulation import simulate_panel
@@ -87,6 +90,49 @@ def test_larger_units_carry_what_small_ones_do_not():
     assert admit(merged).link.units == 12
 
 
+def test_a_missing_unit_is_no_week_without_sales_and_a_late_one_stands_alone():
+    panel, _ = simulate_panel(3, units=8, answers=40)
+    groups = {unit: f"group_{g // 2}" for g, unit in enumerate(panel.units)}
+    demand, score = panel.demand.copy(), panel.score.copy()
+    demand[0, 50] = np.nan  # a gap
+    demand[7, :60] = score[7, :60] = np.nan  # begins late
+    holes = {"demand": demand, "orders": np.where(np.isnan(demand), np.nan, panel.orders)}
+    holes["visits"] = np.where(np.isnan(demand), np.nan, panel.visits)
+    merged = merge_units(replace(panel, score=score, **holes), groups)
+    assert merged.units == ("group_0", "group_1", "group_2", "group_3", panel.units[7])
+    assert np.isnan(merged.demand[0, 50]) and merged.demand[0, 51] == pytest.approx(panel.demand[:2, 51].sum())
+    steps = np.abs(np.diff(np.log(merged.demand[3])))
+    assert steps.max() < 0.6, "nothing jumps when the late unit begins"
+    assert np.isnan(merged.demand[4, :60]).all() and np.isfinite(merged.demand[4, 60:]).all()
+
+
+def test_a_control_that_blocks_make_collinear_is_left_out():
+    panel, _ = simulate_panel(1, units=12, answers=40)
+    weeks = np.arange(len(panel.weeks))
+    # Odd weeks take what even weeks give: nothing is left in two weeks.
+    swing = np.where(weeks % 2, 1.0, -1.0) * np.linspace(0.5, 1.5, 12)[:, None]
+    panel = replace(
+        panel,
+        controls=np.concatenate([panel.controls, swing[:, :, None]], axis=2),
+        control_names=("promo", "swing"),
+    )
+    found = admit(panel, blocks=(2, 4))
+    assert found.panel.control_names == ("promo",) and "swing does not vary beyond" in found.panel.notes[-1]
+
+
+def test_periods_are_those_the_link_uses():
+    panel, _ = simulate_panel(1, units=12, weeks=60)
+    score = panel.score.copy()
+    score[:, ::5] = np.nan  # one week in five is left with all lags: twelve, not sixty
+    with pytest.raises(LinkRefusal, match=r"1[0-2] periods with all lags, fewer than 20"):
+        admit(replace(panel, score=score), blocks=(1,))
+
+
+def test_parameters_are_checked_together():
+    with pytest.raises(WaageError, match=r"lags = -1 .* blocks = \[\] .* compare_weeks = 0 must be at least 1"):
+        check_parameters(1.0, 0.0, 0.0, lags=-1, blocks=[], compare_weeks=0)
+
+
 def test_robustness_value_reproduces_the_published_one():
     # Cinelli and Hazlett (2020), section 5: the Darfur study, t = 4.184 at 783 degrees of freedom.
     assert robustness_value(4.184, 783) == pytest.approx(0.1388, abs=5e-5)
@@ -149,3 +195,29 @@ def test_pictures_of_checks(clean):
     _, _, checks = clean
     assert checks.plot_board(language="de").get_title().startswith("Was dafür spricht")
     assert len(checks.plot_estimates().get_yticklabels()) == 6
+
+
+def test_a_check_that_cannot_be_made_stays_open_with_its_reason():
+    pytest.importorskip("linearmodels")
+    panel, _ = simulate_panel(2, weeks=120, units=12)
+    score = panel.score.copy()
+    score[:, ::5] = np.nan  # the survey pauses every fifth week: four weeks in a row, never five
+    paused = replace(panel, score=score, variance=np.where(np.isfinite(score), panel.variance, np.nan))
+    table = run_checks(paused, link(paused), shop=False).table.set_index("check")
+    for name in ("lead", "feedback", "lag_window"):
+        assert table.loc[name, "verdict"] == "open" and "0 weeks have sales and scores" in table.loc[name, "sentence"]
+    assert "ließ sich nicht prüfen" in table.loc["lead", "sentence_de"]
+    assert table.loc["same_week", "verdict"] in ("passed", "failed")
+    assert np.isfinite(table.loc["forecast", "statistic"]), "weeks without a forecast are no error of it"
+
+
+def test_incidents_that_cannot_be_told_apart_or_came_too_early_are_no_crash():
+    panel, _ = simulate_panel(2, weeks=104, units=12, incidents=2)
+    alone = incident_iv(panel)
+    twice = replace(panel, exposure=np.concatenate([panel.exposure] * 2, axis=2), kinds=("outage", "stockout"))
+    both = incident_iv(twice)
+    assert list(both.first_stage["kind"]) == ["outage"]
+    assert both.link.long_run() == pytest.approx(alone.link.long_run())
+    score, early = panel.score.copy(), panel.exposure.copy()
+    score[:, :30], early[:, 30:] = np.nan, 0.0
+    assert incident_iv(replace(panel, score=score, exposure=early)) is None

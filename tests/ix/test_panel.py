@@ -1,5 +1,6 @@
 """The panel: what goes in, faults by name, gaps, blocks, performance from orders and events."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import ibis
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from waage.errors import WaageError
+from waage.errors import Refusal, WaageError
 from waage.ix.link import link
 from waage.ix.panel import build_panel, merge_weeks, performance_from
 from waage.ix.simulation import simulate_panel
@@ -53,7 +54,6 @@ def test_gaps_and_late_units_are_kept_and_counted():
 def test_all_faults_are_named_together():
     scores, performance = tables()
     scores.loc[3, "ix"] = 103.0
-    scores.loc[5, "variance"] = 0.0
     performance.loc[7, "demand"] = 0.0
     performance["week"] = performance["week"].mask(performance.index == 9, pd.Timestamp("2024-03-07"))
     with pytest.raises(WaageError) as caught:
@@ -61,7 +61,6 @@ def test_all_faults_are_named_together():
     text = str(caught.value)
     for part in (
         "ix_scores.ix: 1 rows lie outside 0-100; check scale_min and scale_max of the items; first 'u0'",
-        "ix_scores.variance: 1 rows are not above 0",
         "performance.demand: 1 rows are not above 0 and have no log",
         "not Mondays but Thursday, first 2024-03-07 of unit 'u0'",
         "repeat a unit's week",
@@ -73,6 +72,26 @@ def test_all_faults_are_named_together():
         build_panel(tables()[0].drop(columns="variance"), performance)
     with pytest.raises(WaageError, match="share no unit"):
         build_panel(tables()[0].assign(unit="elsewhere"), tables()[1])
+
+
+def test_a_cell_without_variance_takes_no_part_and_is_named():
+    scores, performance = tables()
+    scores.loc[[5, 6], "variance"] = [0.0, np.nan]
+    panel = build_panel(scores, performance)
+    assert np.isnan(panel.score[0, 5:7]).all() and np.isfinite(panel.score).sum() == 238
+    assert "2 rows have no variance above 0 and take no part" in panel.notes[0]
+
+
+def test_zero_demand_matters_only_where_there_is_a_score():
+    scores, performance = tables()
+    scores = scores[scores["week"] >= "2024-03-04"]
+    performance.loc[performance["week"] == "2024-01-01", ["orders", "demand"]] = 0
+    more = performance[performance["unit"] == "u0"].assign(unit="closed", visits=0, orders=0, demand=0.0)
+    panel = build_panel(scores, pd.concat([performance, more]))
+    assert link(panel).rows == 6 * 28 and np.isnan(panel.demand[:, 0]).all()
+    performance.loc[performance["week"] == "2024-03-04", "demand"] = 0
+    with pytest.raises(Refusal, match="6 rows are not above 0 and have no log"):
+        build_panel(scores, performance)
 
 
 def test_collinear_controls_are_named():
@@ -115,6 +134,44 @@ def test_blocks_add_sales_and_weigh_scores_by_answers():
         merge_weeks(merged, 2)
 
 
+def test_a_missing_half_has_no_weight_in_a_block():
+    panel, _ = simulate_panel(1, weeks=30)
+    halves = panel.halves.copy()
+    halves[1, 0, 3] = np.nan
+    merged = merge_weeks(replace(panel, halves=halves), 2)
+    assert merged.halves[1, 0, 1] == pytest.approx(halves[1, 0, 2])
+    assert merged.score[0, 1] == merge_weeks(panel, 2).score[0, 1]
+
+
+def test_controls_that_are_texts_gaps_or_never_used_are_named_and_cost_nothing():
+    scores, performance = tables()
+    first = performance["unit"] == "u0"
+    performance = performance.assign(
+        campaign="spring",
+        unknown=np.nan,
+        weather=np.where(performance["week"] < "2024-07-01", np.nan, performance["promo"] ** 2),
+        marketing_spend=np.where(first, 0.0, 100 * performance["promo"]),
+    )
+    panel = build_panel(scores, performance)
+    assert panel.control_names == ("price_index", "promo", "marketing_spend")
+    assert np.isfinite(panel.controls).all() and link(panel).rows == 6 * 37
+    text = "; ".join(panel.notes)
+    assert "campaign hold no numbers" in text and "unknown is missing in 100% of" in text
+    assert "weather is missing in 65% of the weeks" in text
+    with pytest.raises(WaageError, match=r"performance.campaign holds no numbers, such as 'spring'"):
+        build_panel(scores, performance, controls=["campaign"])
+
+
+def test_weeks_that_are_missing_and_incidents_without_an_end_are_named():
+    scores, performance = tables()
+    performance["week"] = performance["week"].mask(performance.index == 9)
+    with pytest.raises(WaageError, match=r"performance.week: 1 rows have no week"):
+        build_panel(scores, performance)
+    rows = [("i1", datetime(2024, 1, 10), None, "u1", "outage")]
+    incidents = pd.DataFrame(rows, columns=["incident_id", "started_at", "ended_at", "unit", "kind"])
+    assert "1 incidents without an end are left out: outage" in build_panel(*tables(), incidents=incidents).notes
+
+
 def test_performance_is_counted_from_orders_and_events(duck):
     units = ibis.memtable(
         pd.DataFrame({"unit": ["w_app", "m_app"], "category": ["women", "men"], "device": ["app", "app"]})
@@ -143,9 +200,12 @@ def test_performance_is_counted_from_orders_and_events(duck):
             "session_id": ["s1", "s2", "s2", "s2"],
             "category": ["women", "women", "women", "men"],
             "device": "app",
+            "event": ["view", "visit", "cart", "search"],
             "occurred_at": pd.to_datetime(["2024-01-07 22:00", *["2024-01-09 09:00"] * 3]),
         }
     )
+    mail = events.head(2).assign(event_id=["m1", "m2"], session_id=["m1", "m2"], event=["open", "scan"])
+    events = pd.concat([events, mail])
     made = performance_from(
         duck.create_table("o9", orders, temp=True),
         duck.create_table("e9", events, temp=True),

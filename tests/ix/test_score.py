@@ -9,6 +9,7 @@ from waage.demo.ix_survey import ITEMS, reference_mix
 from waage.demo.world import Settings
 from waage.errors import Refusal, WaageError
 from waage.ix.display import audit, boxes, r_indicator, smooth
+from waage.ix.measurement import Measurement, conversion_audit
 from waage.ix.score import IxWeights, codebook, respondent_scores, respondents, score
 from waage.ix.validity import validity
 from waage.weighting import rake, rake_groups
@@ -116,6 +117,13 @@ def test_answers_outside_their_scale_are_named(people, duck):
         respondents(made, ITEMS, "Europe/Berlin")
 
 
+def test_missing_codes_that_are_no_numbers_are_named(people, duck):
+    made = duck.create_table("ix_codes", long_answers(people), temp=True, overwrite=True)
+    wrong = ITEMS.assign(missing_codes=ITEMS["missing_codes"].where(ITEMS["item"] != "ease", "9; k.A."))
+    with pytest.raises(WaageError, match=r"ease: missing_codes '9; k.A.' are not numbers"):
+        respondents(made, wrong, "Europe/Berlin")
+
+
 def test_items_without_construct_or_of_purchases_are_refused():
     scale = {"kind": "scale", "scale_min": 1, "scale_max": 5, "best": "max", "missing_codes": None}
     rows = [
@@ -132,6 +140,37 @@ def test_items_without_construct_or_of_purchases_are_refused():
     assert "flat has no scale" in text
     with pytest.raises(WaageError, match="no item measures goal"):
         codebook(pd.DataFrame(rows[:1]))
+
+
+def test_a_purchase_is_known_by_its_name_and_not_by_free_wording():
+    scale = {"kind": "scale", "scale_min": 0, "scale_max": 1, "best": "max", "missing_codes": None}
+    fine = [
+        {"item": "chat_helped", "construct": "perception", "label": "Was the conversation helpful?", **scale},
+        {"item": "done", "construct": "goal", "label": "Came in order to change it", **scale, "kind": "binary"},
+    ]
+    assert len(codebook(pd.DataFrame(fine))) == 2
+    for name in ("has_ordered", "order_placed", "session_order", "bestellt"):
+        with pytest.raises(WaageError, match=f"{name} is a purchase of the session"):
+            codebook(pd.DataFrame([*fine, {"item": name, "construct": "goal", "label": "x", **scale}]))
+
+
+def test_the_audit_compares_with_visits_of_the_same_units_and_weeks(people):
+    items = pd.concat([ITEMS, pd.DataFrame([{"item": "session_order", "kind": "trait"}])]).assign(instrument="ix")
+    rng = np.random.default_rng(0)
+    first = people["week"] == people["week"].min()
+    answered = people.assign(
+        trait_session_order=np.where(rng.random(len(people)) < np.where(first, 0.4, 0.04), "yes", "no")
+    )
+    own = Measurement(score(answered, items, reference_mix()), answered, items, None, None, pd.DataFrame())
+    sales = answered[["unit", "week"]].drop_duplicates().assign(visits=1000)
+    sales["orders"] = np.where(sales["week"] == people["week"].min(), 400, 40)
+    # Years without a survey in which nobody bought say nothing about who answers.
+    other = sales.assign(week=sales["week"] - pd.Timedelta(weeks=520), orders=0, visits=90_000)
+    found = conversion_audit(own, pd.concat([sales, other])).iloc[0]
+    assert abs(found["gap"]) < 0.01 and abs(found["gap_se"]) < 3
+    mine = answered["trait_session_order"] == "yes"
+    w = own.scores.person_weights
+    assert found["respondents"] == pytest.approx((w * mine).sum() / w.sum()) and found["respondents"] != mine.mean()
 
 
 def test_a_turned_scale_is_refused(people):
@@ -163,6 +202,16 @@ def test_thin_cells_take_the_usual_spread_of_their_unit(people):
     assert not found["own_variance"].any() and (found["variance"] > 0).all()
     wide = score(people, ITEMS).table
     assert found["variance"].mean() == pytest.approx(wide["variance"].mean() * wide["n"].mean() / 6, rel=0.25)
+
+
+def test_a_unit_that_cannot_know_its_spread_takes_the_shops(people):
+    units = people["unit"].unique()[:2]
+    alone = people[people["unit"] == units[0]].groupby("week").head(1)
+    both = pd.concat([alone, people[people["unit"] == units[1]]])
+    found = score(both, ITEMS).table.set_index("unit")
+    wide = found.loc[units[1]]
+    assert found.loc[units[0], "variance"].mean() == pytest.approx((wide["variance"] * wide["n"]).mean(), rel=0.1)
+    assert score(alone, ITEMS).table["variance"].isna().all(), "one answer a week knows no spread, not even 0"
 
 
 def test_the_smooth_line_is_closer_to_the_truth_and_says_how_close(scores):

@@ -36,8 +36,9 @@ def calculator(table: pd.DataFrame, labels: dict[str, str], currency: str = "EUR
     """
     words = _WORDS[language == "de"]
     shop = table[table["unit"] == "all"]
+    table = table[np.isfinite(table["support_low"]) & np.isfinite(table["support_high"])]  # ever scored
     units = ["all", *sorted(set(table["unit"]) - {"all"}, key=lambda unit: labels.get(unit, unit))]
-    data = {unit: _stops(table[table["unit"] == unit], currency, language) for unit in units}
+    data = {unit: _stops(of, currency, language) for unit in units if len(of := table[table["unit"] == unit])}
     data = {unit: of for unit, of in data.items() if len(of["points"]) > 1}
     if not data:
         return f"<p>{escape(words['nothing'])}</p>"

@@ -212,7 +212,9 @@ def chapter(key: str, language: str = "en"):
     return style.say(f"## {title}\n\n{text}".rstrip())
 
 
-def first_lines(scores: pd.DataFrame, performance: pd.DataFrame | None, min_n: int = 100) -> pd.DataFrame:
+def first_lines(
+    scores: pd.DataFrame, performance: pd.DataFrame | None, min_n: int = 100, min_cell: int = 1
+) -> pd.DataFrame:
     """Return the shop's line with its smoothed version: week, ix, variance, n, demand, smooth, low, high.
 
     Parameters
@@ -221,8 +223,12 @@ def first_lines(scores: pd.DataFrame, performance: pd.DataFrame | None, min_n: i
         `Scores.table`, or `ix_scores`.
     performance : DataFrame or None
     min_n : int
+    min_cell : int
+        `min_cell_survey`: weeks of fewer persons are left out.
     """
-    line = shop_line(scores, performance)
+    line = shop_line(scores, performance, min_cell=min_cell)
+    if not len(line):
+        return line.assign(smooth=np.nan)
     smoothed = smooth(line.assign(unit="all"), min_n=min_n)[["week", "smooth", "low", "high"]]
     return line.drop(columns=["low", "high"]).merge(smoothed, on="week", how="left")
 
@@ -233,7 +239,7 @@ def shown_units(scores: pd.DataFrame, min_n: int, min_cell: int) -> pd.DataFrame
     Where most weeks have fewer than `min_cell` answers, two, four or thirteen weeks are drawn as one point; what is
     smaller still takes no part.
     """
-    table = scores.assign(week=pd.to_datetime(scores["week"]))
+    table = scores.assign(week=pd.to_datetime(scores["week"])).dropna(subset=["ix"])
     for block in (1, 2, 4, 13):
         merged = _blocks(table, block)
         enough = merged["n"] >= min_cell
@@ -258,7 +264,7 @@ def unit_table(
     scores: pd.DataFrame, labels: dict[str, str], weeks: int, min_cell: int, language: str = "en"
 ) -> pd.DataFrame:
     """Return where each unit stands, as a table to read; units with too few answers in these weeks are hidden."""
-    table = scores.sort_values("week")
+    table = scores.dropna(subset=["ix"]).sort_values("week")
     spread, noise = table.groupby("unit")["ix"].var(), table.groupby("unit")["variance"].mean()
     recent = table.groupby("unit").tail(weeks).groupby("unit")
     found = recent["ix"].mean().to_frame()
@@ -394,14 +400,16 @@ def pictured(groups: pd.DataFrame) -> list[str]:
     return [split for split in ("lifecycle", "type") if both.get(split, 0) > 1]
 
 
-def questionnaire_tables(own: Measurement, language: str = "en") -> list[pd.DataFrame]:
-    """Return items, boxes, and the yearly factor structure, as tables to read."""
+def questionnaire_tables(own: Measurement, min_cell: int, language: str = "en") -> list[pd.DataFrame]:
+    """Return items that `min_cell` persons answered, boxes, and the yearly factor structure, as tables to read."""
     book, labels = codebook(own.items), own.item_labels(language)
     items = own.scores.items.drop(columns="construct")
+    items = items[(1 - items["missing"]) * own.scores.respondents >= min_cell]
     box = boxes(own.people, own.items).rename(columns={"value": "box", "low": "box_low", "high": "box_high"})
     items = items.merge(box[box["measure"] == "top_2_box"].drop(columns=["measure", "n"]), on="item", how="left")
     items["item"] = [labels.get(item, item) for item in items["item"]]
     yearly = validity(own.people, book)
+    yearly = yearly[yearly["n"] >= min_cell] if len(yearly) else yearly
     if len(yearly):
         yearly["year"] = yearly["year"].astype(str)
         if "better" in yearly:

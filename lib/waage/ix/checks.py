@@ -1,6 +1,6 @@
 """What speaks for and against the link: every check with statistic, verdict and sentence, and the evidence grade."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -155,17 +155,22 @@ def run_checks(
     lags, base = fitted.lags, fitted.long_runs[:, _D]
     used = control_columns(panel)
     rows = [
-        _lead(panel, fitted, used),
-        _same_week(panel, fitted, used),
-        _incidents(panel, fitted, incidents),
+        _made("lead", _lead, panel, fitted, used),
+        _made("same_week", _same_week, panel, fitted, used),
+        _made("incidents", _incidents, panel, fitted, incidents),
         *_kinds(panel, fitted, incidents),
-        _feedback(panel, fitted, used),
-        _halves(panel, fitted),
+        _made("feedback", _feedback, panel, fitted, used),
+        _made("stability", _halves, panel, fitted),
         _one_unit(fitted),
     ]
-    runs = _window_runs(panel, fitted, longer or _windows(lags))
+    windows, runs = longer or _windows(lags), []
+
+    def compared_windows() -> dict:
+        runs.extend(_window_runs(panel, fitted, windows))
+        return _lag_sweep_row(_sweep("lags", runs, fitted.confidence), runs, fitted, windows)
+
+    rows.append(_made("lag_window", compared_windows))
     sweeps = [_sweep("lags", runs, fitted.confidence), _sweep_controls(panel, fitted), _sweep_units(panel, fitted)]
-    rows.append(_lag_sweep_row(sweeps[0], runs, fitted, longer or _windows(lags)))
     rows.append(_control_sweep_row(sweeps[1], fitted))
     if halves is not None:
         difference = base - halves.long_runs[:, _D]
@@ -246,6 +251,18 @@ def clark_west(actual: np.ndarray, small: np.ndarray, large: np.ndarray) -> tupl
 # The checks, one function each --------------------------------------------------------------------------------
 
 
+def _made(check: str, make: Callable[..., dict], *arguments) -> dict:
+    """Return the row of a check; where these data do not carry the check itself, it stays open with the reason."""
+    try:
+        return make(*arguments)
+    except (Refusal, WaageError, np.linalg.LinAlgError) as fault:
+        texts = ("{}: this could not be checked: {}", "{}: Das ließ sich nicht prüfen: {}")
+        row = {"check": check, "statistic": np.nan, "p_value": np.nan, "verdict": OPEN}
+        for column, language, text in zip(("sentence", "sentence_de"), ("en", "de"), texts, strict=True):
+            row[column] = text.format(style.title(check, language), fault)
+        return row
+
+
 def _lead(panel: Panel, fitted: Link, used: list[str]) -> dict:
     """Next week's score must not explain this week's demand; its noise is taken out like that of the others."""
     offsets = [*range(fitted.lags + 1), -1]
@@ -277,6 +294,7 @@ def _incidents(panel: Panel, fitted: Link, incidents: IncidentIV | None) -> dict
     sixth larger (demo).
     """
     if incidents is None:
+        incident_iv(panel, lags=fitted.lags)  # says why not, where there are incidents
         return _row("incidents", np.nan, None, OPEN, "none")
     plain = link(panel, lags=fitted.lags, basis="decline").long_runs[:, _D]
     difference = plain - incident_iv(panel, lags=fitted.lags, basis="decline").link.long_runs[:, _D]
@@ -470,7 +488,7 @@ def _forecast(panel: Panel, fitted: Link, used: list[str], holdout: int) -> dict
         """Return errors free of unit means of the training time and of week means among units."""
         error = y - columns @ coefficients
         level = np.nansum(np.where(trained, error, 0), axis=1) / np.maximum(trained.sum(axis=1), 1)
-        error = np.where(fresh, error - level[:, None], np.nan)[:, last:]
+        error = np.where(fresh, error - level[:, None], np.nan)[:, fresh.any(axis=0)]
         return error - np.nanmean(error, axis=0)
 
     small, large = left(without), left(with_ix)

@@ -164,6 +164,7 @@ def goal_drivers(own: Measurement, *, most: int = 20_000, resamples: int = 200, 
     recent = recent.sample(min(most, len(recent)), random_state=seed)
     goal = respondent_scores(recent, own.items, own.scores.weights)["goal"]
     answers = recent[items].astype(float)
+    answers = answers.loc[:, answers.nunique() > 1]  # what everybody answers alike explains nothing
     unit = recent["unit"]
     within = answers - answers.groupby(unit).transform("mean")
     return item_drivers(within, goal - goal.groupby(unit).transform("mean"), resamples=resamples, seed=seed)

@@ -9,8 +9,8 @@ from scipy.stats import norm
 
 from waage import style
 from waage.errors import Refusal, Told, WaageError
-from waage.ix.link import Link, default_lags, link
-from waage.ix.panel import Panel, merge_weeks
+from waage.ix.link import Link, control_columns, default_lags, link, panel_moments
+from waage.ix.panel import Panel, merge_weeks, without_collinear
 
 #: Smallest share of signal in a weekly score; below, the correction triples the estimate, and bias sets in (simulated).
 MIN_RELIABILITY = 0.3
@@ -117,7 +117,9 @@ def admit(
         for one in ("en", "de")
     ]
     for block in blocks:
+        # What differs between weeks only may be the same in all blocks.
         merged = merge_weeks(panel, block)
+        merged = without_collinear(merged, must=False) if block > 1 else merged
         row, reason_de, fitted = _try(merged, None if lags is None else -(-lags // block), confidence)
         tried.append(row)
         german.append(reason_de)
@@ -150,7 +152,8 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
     """Merge units into larger ones, for samples that are thin even in blocks of weeks.
 
     The score of a group is the mean of its units with their shares of all visits as fixed weights, so that it does
-    not move when respondents move between units; its variance follows. A group needs all its units in a week.
+    not move when respondents move between units; its variance follows. A group needs all its units in a week; a unit
+    whose sales begin late or end early is a group of its own.
 
     Parameters
     ----------
@@ -161,13 +164,16 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
     missing = [unit for unit in panel.units if unit not in groups]
     if missing:
         raise WaageError(f"merge_units: units {', '.join(missing[:5])} have no group; give every unit one")
-    labels = np.array([groups[unit] for unit in panel.units])
+    sold = np.isfinite(panel.demand).mean(axis=1)
+    partly = sold < 0.9 * sold.max()
+    labels = np.array([unit if apart else groups[unit] for unit, apart in zip(panel.units, partly, strict=True)])
     names = list(dict.fromkeys(labels))
     member = (labels == np.array(names)[:, None]).astype(float)
-    # A unit that starts late would leave its group without its early weeks: it joins no weights, but its sales.
+    # A unit that few answer for would leave its group without many weeks: it joins no weights, but its sales.
     covered = np.isfinite(panel.score).mean(axis=1)
+    most = np.where(member > 0, covered, 0.0).max(axis=1, keepdims=True)
     size = np.nanmean(np.where(np.isfinite(panel.visits), panel.visits, np.nan), axis=1)
-    weight = member * np.where(covered >= 0.9 * covered.max(), size, 0.0)
+    weight = member * np.where(covered >= 0.9 * most, size, 0.0)
     share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
 
     def mean(values: np.ndarray, power: int = 1) -> np.ndarray:
@@ -176,8 +182,8 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
         return np.where(holes == 0, (share**power) @ np.nan_to_num(values), np.nan)
 
     def total(values: np.ndarray) -> np.ndarray:
-        found = member @ np.nan_to_num(values)
-        return np.where(found > 0, found, np.nan)
+        holes = member @ np.isnan(values).astype(float)
+        return np.where(holes == 0, member @ np.nan_to_num(values), np.nan)
 
     def each(values: np.ndarray | None) -> np.ndarray | None:
         if values is None or not values.shape[2]:
@@ -189,7 +195,7 @@ def merge_units(panel: Panel, groups: Mapping[str, str]) -> Panel:
         units=tuple(names),
         score=mean(panel.score),
         variance=mean(panel.variance, 2),
-        n=total(panel.n),
+        n=member @ np.nan_to_num(panel.n),
         visits=total(panel.visits),
         orders=total(panel.orders),
         demand=total(panel.demand),
@@ -291,7 +297,8 @@ def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, str |
         row |= {"units": fitted.units, "reliability": fitted.reliability, "conditioning": fitted.conditioning}
         # The corrected error is not to be trusted where the correction is refused.
         row["smallest_effect"] = POWER_FACTOR * plain.std_error() / max(fitted.reliability, 0.02)
-        facts = {"periods": row["periods"] - fitted.lags}
+        used = panel_moments(panel, range(fitted.lags + 1), control_columns(panel)).rows.any(axis=0).sum()
+        row["periods"], facts = int(used) + fitted.lags, {"periods": int(used)}
         if fitted.units < MIN_UNITS:
             lost = "units"
         elif facts["periods"] < MIN_PERIODS:

@@ -1,6 +1,6 @@
 """What a study has measured: answers scored, sales by unit and week, and the shop's experience as one line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,7 +12,7 @@ from waage.errors import Refusal, WaageError, did_you_mean
 from waage.history import local_day
 from waage.ix.display import audit
 from waage.ix.panel import performance_from
-from waage.ix.score import PURCHASE, IxWeights, Scores, respondents, score
+from waage.ix.score import IxWeights, Scores, names_purchase, respondents, score
 
 #: Tables a measurement looks at.
 TABLES = ("responses", "items", "invitations", "reference_mix", "units", "performance", "incidents", "orders")
@@ -80,6 +80,7 @@ def measure(
     weights: IxWeights | None = None,
     trim: float = 5.0,
     seed: int = 7,
+    min_cell: int = 1,
 ) -> Measurement:
     """Score the answers of a study, whole weeks up to a day.
 
@@ -92,11 +93,13 @@ def measure(
     instrument : str
     weights, trim, seed
         As `score` takes them.
+    min_cell : int
+        `min_cell_survey`: persons a week of the whole shop needs to be shown.
 
     Raises
     ------
     Refusal
-        When the study has no items of the instrument, or no answers to them.
+        When the study has no items of the instrument, no answers to them, or no two weeks of `min_cell` persons.
     WaageError
         As `respondents` and `score` raise it.
     """
@@ -112,6 +115,12 @@ def measure(
         raise Refusal(f"nobody answered the instrument {instrument!r} up to {as_of}; `waage ix-plan` says what to ask")
     mix = _frame(tables, "reference_mix", instrument)
     scores = score(people, items, mix, weights=weights, trim=trim, seed=seed)
+    weeks = scores.table.groupby("week")["persons"].sum()
+    if (weeks >= min_cell).sum() < min(2, len(weeks)):
+        raise Refusal(
+            f"no two weeks have answers of {min_cell} persons, the least that may be shown (min_cell_survey); ask more "
+            "visitors: `waage ix-plan` says how many"
+        )
     units = tables["units"].to_pyarrow().to_pandas() if "units" in tables else pd.DataFrame()
     units = units.reindex(columns=["unit", "label", "category", "device"])
     answered = pd.DataFrame({"unit": sorted(scores.table["unit"].unique())})
@@ -154,7 +163,12 @@ def weekly_performance(tables: Mapping[str, ir.Table], as_of: date, time_zone: s
     return table.mutate(**numbers).order_by("unit", "week").to_pyarrow().to_pandas()
 
 
-def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, confidence: float = 0.95) -> pd.DataFrame:
+def shop_line(
+    scores: pd.DataFrame,
+    performance: pd.DataFrame | None = None,
+    confidence: float = 0.95,
+    min_cell: int = 1,
+) -> pd.DataFrame:
     """Return the IX of the whole shop by week, and its demand.
 
     Units weigh by their usual visits (without sales: by their answers), whatever the week brings; a unit that starts
@@ -167,6 +181,8 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
     performance : DataFrame, optional
         unit, week, visits, demand.
     confidence : float
+    min_cell : int
+        Persons (answers, where `scores` has no persons) a week needs; others are left out.
 
     Returns
     -------
@@ -175,15 +191,16 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
     """
     from statistics import NormalDist
 
-    table = scores.assign(week=pd.to_datetime(scores["week"]))
+    table = scores.assign(week=pd.to_datetime(scores["week"])).dropna(subset=["ix"])
+    asked = table.groupby("week")["persons" if "persons" in table else "n"].sum()
     weight = table.groupby("unit")["n"].mean()
     if performance is not None:
         usual = performance.groupby("unit")["visits"].mean()
         weight = usual.reindex(weight.index).fillna(0.0) if usual.reindex(weight.index).notna().any() else weight
     weight = weight / weight.sum()
     level = table.groupby("unit")["ix"].mean()
-    table["w"] = table["unit"].map(weight)
-    table["gap"] = table["w"] * (table["ix"] - table["unit"].map(level))
+    table["w"] = table["unit"].map(weight).astype(float)
+    table["gap"] = table["w"] * (table["ix"] - table["unit"].map(level).astype(float))
     table["square"] = table["w"] ** 2 * table["variance"]
     sums = table.groupby("week")[["w", "gap", "square", "n"]].sum()
     found = pd.DataFrame({"ix": (weight * level).sum() + sums["gap"] / sums["w"]})
@@ -195,7 +212,7 @@ def shop_line(scores: pd.DataFrame, performance: pd.DataFrame | None = None, con
         found["demand"] = demand.reindex(found.index)
     else:
         found["demand"] = np.nan
-    return found.reset_index()
+    return found[asked.reindex(found.index) >= min_cell].reset_index()
 
 
 def compared(line: pd.DataFrame, weeks: int = 13) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -233,6 +250,8 @@ def net_share(orders: ir.Table | None, as_of: date, return_window_days: int = 30
 def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.DataFrame | None:
     """Compare the conversion of respondents with that of all visits: do buyers answer more readily?
 
+    Respondents count with their weights, visits of the same units and weeks in proportion to the answers there.
+
     Parameters
     ----------
     own : Measurement
@@ -246,23 +265,42 @@ def conversion_audit(own: Measurement, performance: pd.DataFrame | None) -> pd.D
         As `audit` returns it; None where no trait says it, or nothing is known of all visits.
     """
     traits = own.items.loc[own.items["kind"] == "trait", "item"]
-    said = [trait for trait in traits if PURCHASE.search(trait)]
+    said = [trait for trait in traits if names_purchase(trait)]
     if not said or performance is None:
         return None
-    column = own.people[f"trait_{said[0]}"].str.lower()
-    yes = column.isin(["yes", "ja", "1", "true"])
-    people = own.people.assign(
-        trait_order=pd.Series(np.where(yes, "yes", "no"), own.people.index).where(column.notna())
-    )
-    share = float(performance["orders"].sum() / performance["visits"].sum())
-    return audit(people, pd.DataFrame([{"trait": "order", "level": "yes", "share": share}]))
+    w = own.scores.person_weights
+    people = own.people.loc[w.index, ["unit", "week", f"trait_{said[0]}"]]
+    sales = performance.assign(week=pd.to_datetime(performance["week"]))[["unit", "week", "visits", "orders"]]
+    both = people.assign(week=pd.to_datetime(people["week"]), w=w).merge(sales, on=["unit", "week"])
+    told = both[f"trait_{said[0]}"].str.lower()
+    seen = told.notna() & (both["visits"].astype(float) > 0)
+    both, told = both[seen], told[seen]
+    if not len(both):
+        return None
+    all_visits = both["orders"].astype(float) / both["visits"].astype(float)
+    share = float((both["w"] * all_visits).sum() / both["w"].sum())
+    people = pd.DataFrame({"trait_order": np.where(told.isin(["yes", "ja", "1", "true"]), "yes", "no")})
+    known = pd.DataFrame([{"trait": "order", "level": "yes", "share": share}])
+    return audit(people, known, both["w"].to_numpy())
 
 
-def check_parameters(delta: float, amount: float, diversion: float) -> None:
-    """Raise WaageError for parameters that no calculator can answer."""
+def check_parameters(
+    delta: float,
+    amount: float,
+    diversion: float,
+    *,
+    lags: int = 3,
+    blocks: Sequence[int] = (1,),
+    compare_weeks: int = 13,
+) -> None:
+    """Raise WaageError for parameters that no calculator, and no link, can answer; all of them together."""
     faults = [f"delta = {delta:g} must be above 0"] if not delta > 0 else []
     faults += [f"amount = {amount:g} must not be below 0"] if not amount >= 0 else []
     faults += [f"diversion = {diversion:g} must lie between 0 and 1"] if not 0 <= diversion <= 1 else []
+    faults += [f"lags = {lags} must not be below 0"] if lags < 0 else []
+    if not len(blocks) or min(blocks) < 1:
+        faults.append(f"blocks = {list(blocks)} must be one length or more, each of 1 week or more")
+    faults += [f"compare_weeks = {compare_weeks} must be at least 1"] if compare_weeks < 1 else []
     if faults:
         raise WaageError("; ".join(faults))
 

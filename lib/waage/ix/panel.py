@@ -18,7 +18,11 @@ OUTCOMES = ("visits", "conversion", "basket", "demand")
 #: How a control enters the model where its study does not say: prices and spending work in percent, spending lingers.
 TRANSFORMS = {"price_index": "log", "marketing_spend": "log_adstock"}
 
+#: Share of the weeks that a control may cost by its own gaps before it is left out. A judgement.
+MOST_LOST = 0.2
+
 _KNOWN = ("unit", "week", "visits", "orders", "demand", "tracking_share")
+_VISITS = ("visit", "view", "cart", "search")
 _KINDS = ("level", "log", "log_adstock")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -136,9 +140,9 @@ def build_panel(
     ------
     WaageError
         Missing columns, weeks that are not Mondays, unit-weeks that occur twice,
-        scores outside 0-100, variances that are not above 0, unknown or collinear controls: all faults together.
+        scores outside 0-100, unknown or collinear controls: all faults together.
     Refusal
-        Where visits, orders or demand of 0, which have no log, are all that is wrong.
+        Where visits, orders or demand of 0, which have no log, are all that is wrong (in weeks that have a score).
     """
     perf_columns = ["unit", "week", "visits", "orders", "demand"]
     faults = _missing("ix_scores", scores, ["unit", "week", "ix", "variance", "n"])
@@ -149,18 +153,31 @@ def build_panel(
     faults = _faults("ix_scores", scores) + _faults("performance", performance)
     wrong = scores["ix"].notna() & ~scores["ix"].between(0, 100)
     faults += _first("ix_scores.ix", scores, wrong, "lie outside 0-100; check scale_min and scale_max of the items")
+    notes = []
     wrong = scores["ix"].notna() & ~(scores["variance"] > 0)
-    faults += _first("ix_scores.variance", scores, wrong, "are not above 0; a cell needs two different answers")
+    reason = "have no variance above 0 and take no part; a cell needs two different answers"
+    notes += _first("ix_scores.variance", scores, wrong, reason)
+    scores = scores.assign(**{name: scores[name].mask(wrong) for name in ("ix", "variance")})
+    taking = performance[["unit", "week"]].merge(
+        scores.loc[scores["ix"].notna(), ["unit", "week"]].drop_duplicates(), how="left", indicator=True
+    )
+    taking = (taking["_merge"] == "both").to_numpy()
     positive = ["visits", "orders", "demand"] + ([negative_control] if negative_control in performance else [])
     no_logs = []
     for name in positive:
-        wrong = performance[name].notna() & ~(performance[name].astype(float) > 0)
+        without = performance[name].notna() & ~(performance[name].astype(float) > 0)
+        wrong = without & taking
+        performance = performance.assign(**{name: performance[name].astype(float).mask(without)})
         reason = "are not above 0 and have no log; merge the unit with another, or leave these weeks out"
         no_logs += _first(f"performance.{name}", performance, wrong, reason)
     if negative_control is not None and negative_control not in performance:
         hint = did_you_mean(negative_control, performance.columns)
         faults.append(f"negative_control: performance has no column {negative_control!r}{hint}")
     other = [c for c in performance if c not in _KNOWN and c != negative_control]
+    texts = [c for c in other if not pd.api.types.is_numeric_dtype(performance[c])]
+    other = [c for c in other if c not in texts]
+    if texts and controls is None:
+        notes.append(f"performance: {', '.join(texts)} hold no numbers and are no controls")
     asked = {c: TRANSFORMS.get(c, "level") for c in (other if controls is None else controls)}
     if isinstance(controls, Mapping):
         asked = dict(controls)
@@ -174,7 +191,6 @@ def build_panel(
         raise WaageError("panel: " + "; ".join([*faults, *no_logs]))
     if no_logs:
         raise Refusal("panel: " + "; ".join(no_logs))
-    notes = []
     for name, table in (("ix_scores", scores), ("performance", performance)):
         alone = sorted(set(table["unit"]) - set(units))
         if alone:
@@ -192,6 +208,13 @@ def build_panel(
     if {"ix_a", "ix_b"} <= set(scores):
         halves = np.stack([wide(scores, "ix_a"), wide(scores, "ix_b")])
     exposure, kinds = _exposure(incidents, units, weeks, time_zone)
+    if incidents is not None and len(incidents):
+        endless = incidents[
+            incidents["unit"].isin(units) & (incidents["kind"] != "release") & incidents["ended_at"].isna()
+        ]
+        if len(endless):
+            kinds_lost = ", ".join(sorted(endless["kind"].unique()))
+            notes.append(f"{len(endless)} incidents without an end are left out: {kinds_lost}")
     panel = Panel(
         units=tuple(map(str, units)),
         weeks=weeks,
@@ -211,7 +234,7 @@ def build_panel(
         negative=np.log(wide(performance, negative_control)) if negative_control else None,
         notes=tuple(notes),
     )
-    return _without_collinear(panel, must=controls is not None)
+    return without_collinear(panel, must=controls is not None)
 
 
 def merge_weeks(panel: Panel, block_weeks: int) -> Panel:
@@ -238,10 +261,10 @@ def merge_weeks(panel: Panel, block_weeks: int) -> Panel:
     def by_block(values: np.ndarray) -> np.ndarray:
         return values[:, cut:].reshape(values.shape[0], blocks, block_weeks, *values.shape[2:])
 
-    n = by_block(np.where(np.isfinite(panel.score), panel.n, 0.0))
-    total = n.sum(axis=2)
-
     def mean(values: np.ndarray, power: int = 1) -> np.ndarray:
+        # A week, or one of its halves, that is missing has no weight; it is not a score of 0.
+        n = by_block(np.where(np.isfinite(panel.score) & np.isfinite(values), panel.n, 0.0))
+        total = n.sum(axis=2)
         summed = (n**power * np.nan_to_num(by_block(values))).sum(axis=2)
         return np.divide(summed, total**power, out=np.full(total.shape, np.nan), where=total > 0)
 
@@ -250,7 +273,7 @@ def merge_weeks(panel: Panel, block_weeks: int) -> Panel:
         weeks=panel.weeks[cut::block_weeks],
         score=mean(panel.score),
         variance=mean(panel.variance, 2),
-        n=total,
+        n=by_block(np.where(np.isfinite(panel.score), panel.n, 0.0)).sum(axis=2),
         halves=None if panel.halves is None else np.stack([mean(half) for half in panel.halves]),
         **{name: by_block(getattr(panel, name)).sum(axis=2) for name in ("visits", "orders", "demand")},
         controls=by_block(panel.controls).mean(axis=2),
@@ -269,7 +292,8 @@ def performance_from(
 ) -> ir.Table:
     """Count visits, orders and demand of every unit and week where a study has no `performance`.
 
-    A unit is a category on a device, or one of the two. A session visits a unit when it has an event there; an order
+    A unit is a category on a device, or one of the two. A session visits a unit when it has a visit, view, cart or
+    search there; an order
     belongs to every unit it has a line of, with the revenue of those lines (without lines, units of devices only).
 
     Parameters
@@ -303,7 +327,8 @@ def performance_from(
         lines = order_lines.group_by("source", "order_id", "category").agg(revenue=order_lines.revenue.sum())
         sold = sold.drop("revenue").inner_join(lines, ["source", "order_id"])
     sold = sold.group_by(*keys, "week").agg(orders=sold.count(), demand=sold.revenue.sum())
-    seen = events.mutate(week=week(events.occurred_at))
+    # Mails that are opened and cards that are scanned are no visits.
+    seen = events.filter(events.event.isin(_VISITS)).mutate(week=week(events.occurred_at))
     session = ibis.coalesce(seen.session_id, seen.event_id)
     seen = seen.group_by(*keys, "week").agg(visits=session.nunique())
     table = seen.inner_join(units.select("unit", *keys), keys)
@@ -326,7 +351,9 @@ def _missing(name: str, table: pd.DataFrame, columns: Sequence[str]) -> list[str
 
 
 def _faults(name: str, table: pd.DataFrame) -> list[str]:
-    faults = []
+    empty = int(table["week"].isna().sum())
+    faults = [f"{name}.week: {empty} rows have no week; give each its Monday"] if empty else []
+    table = table[table["week"].notna()]
     off = table["week"].dt.day_of_week != 0
     if off.any():
         first = table[off].iloc[0]
@@ -351,6 +378,8 @@ def _control_faults(asked: Mapping[str, str], performance: pd.DataFrame) -> list
     for name, kind in asked.items():
         if name not in performance:
             faults.append(f"controls: performance has no column {name!r}{did_you_mean(name, performance.columns)}")
+        elif not pd.api.types.is_numeric_dtype(performance[name]):
+            faults.append(f"controls: performance.{name} holds no numbers, such as {performance[name].iloc[0]!r}")
         elif kind not in _KINDS:
             faults.append(f"controls: {name} as {kind!r} is none of {', '.join(_KINDS)}{did_you_mean(kind, _KINDS)}")
         elif kind == "log" and (performance[name] <= 0).any():
@@ -362,11 +391,16 @@ def _transformed(raw: dict[str, np.ndarray], kinds: Mapping[str, str], adstock: 
     columns = []
     for name, values in raw.items():
         if kinds[name] == "log_adstock":
-            mean = np.nanmean(values, axis=1, keepdims=True)
+            known = np.isfinite(values)
+            mean = np.where(known, values, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1), 1)[:, None]
             filled = np.where(np.isnan(values), mean, values)
             # Before the first week spending is taken to have been the first weeks' usual.
             stock, _ = lfilter([1.0], [1.0, -adstock], filled, axis=1, zi=adstock * mean / (1 - adstock))
-            values = np.where(np.isnan(values), np.nan, np.log(np.maximum(stock, 1e-3 * mean)))
+            # Where a unit never spent, its log is that of next to nothing.
+            usual = np.nanmean(values) if np.nansum(values) > 0 else 1.0
+            values = np.where(
+                np.isnan(values), np.nan, np.log(np.maximum(stock, 1e-3 * np.where(mean > 0, mean, usual)))
+            )
         elif kinds[name] == "log":
             values = np.log(values)
         columns.append(values)
@@ -395,8 +429,9 @@ def _exposure(incidents, units, weeks, time_zone) -> tuple[np.ndarray | None, tu
     return exposure, kinds
 
 
-def _without_collinear(panel: Panel, must: bool) -> Panel:
-    """Leave out controls that unit and week effects, or the controls before them, already hold."""
+def without_collinear(panel: Panel, must: bool) -> Panel:
+    """Leave out controls that cost many rows, and those that unit and week effects or other controls already hold."""
+    panel = _without_gaps(panel)
     K = len(panel.control_names)
     rows = np.isfinite(panel.score) & np.isfinite(panel.demand) & np.isfinite(panel.controls).all(axis=2)
     if not K or not rows.any():
@@ -435,3 +470,28 @@ def _without_collinear(panel: Panel, must: bool) -> Panel:
 
 def _left_out(fault: Told) -> Told:
     return Told(f"control left out: {fault}", f"Kontrollgröße ausgelassen: {told(fault, 'de')}")
+
+
+def _without_gaps(panel: Panel) -> Panel:
+    good = np.isfinite(panel.score) & np.isfinite(panel.demand)
+    lost = (~np.isfinite(panel.controls) & good[:, :, None]).sum(axis=(0, 1)) / max(good.sum(), 1)
+    kept = np.flatnonzero(lost <= MOST_LOST)
+    names = panel.control_names
+    if len(kept) == len(names):
+        return panel
+    notes = [
+        _left_out(
+            Told(
+                f"{name} is missing in {share:.0%} of the weeks with score and sales, which would be lost",
+                f"{name} fehlt in {100 * share:.0f} % der Wochen mit Wert und Absatz, die verloren gingen",
+            )
+        )
+        for name, share in zip(names, lost, strict=True)
+        if share > MOST_LOST
+    ]
+    return replace(
+        panel,
+        controls=panel.controls[:, :, kept],
+        control_names=tuple(names[k] for k in kept),
+        notes=(*panel.notes, *notes),
+    )

@@ -169,12 +169,12 @@ def incident_iv(
         return None
     lags = default_lags(panel) if lags is None else lags
     used, offsets = control_columns(panel, controls), range(lags + 1)
-    touched = [j for j in range(len(panel.kinds)) if (panel.exposure[:, :, j] > 0).any(axis=1).sum() > 1]
+    names = {j: [f"e{j}_{o}" for o in offsets] for j in range(len(panel.kinds))}
+    extra = {names[j][o]: shifted(panel.exposure[:, :, j], o) for j in names for o in offsets}
+    moments = panel_moments(panel, offsets, used, extra)
+    touched = _distinct_kinds(panel, moments)
     if not touched:
         return None
-    names = {j: [f"e{j}_{o}" for o in offsets] for j in touched}
-    extra = {names[j][o]: shifted(panel.exposure[:, :, j], o) for j in touched for o in offsets}
-    moments = panel_moments(panel, offsets, used, extra)
     first = [names[j][0] for j in touched]
     size = moments.coefficients([*first, *used], ["lag_0"], correct=False)[:, : len(touched), 0]
     every = range(len(moments.cross))
@@ -205,6 +205,24 @@ def incident_iv(
     stage = pd.DataFrame({"kind": [panel.kinds[j] for j in touched], "points": size[0]})
     stage["low"], stage["high"] = size[0] - half, size[0] + half
     return IncidentIV(_link("incident_iv", found, lags, used, moments, panel, confidence), stage, strength)
+
+
+def _distinct_kinds(panel: Panel, moments: Moments) -> list[int]:
+    """Return the places of kinds that touched two units or more in weeks of the link, and not always with another."""
+    kept, at = [], []
+    for j in range(len(panel.kinds)):
+        if ((panel.exposure[:, :, j] > 0) & moments.rows).any(axis=1).sum() < 2:
+            continue
+        k = moments.names.index(f"e{j}_0")
+        own = left = moments.cross[:, k, k]
+        if at:
+            with_kept = moments.cross[:, at, k]
+            slopes = np.linalg.solve(moments.cross[:, at][:, :, at], with_kept[:, :, None])[:, :, 0]
+            left = own - (with_kept * slopes).sum(axis=1)
+        if (left > 1e-6 * own.max()).all():
+            kept.append(j)
+            at.append(k)
+    return kept
 
 
 def uncorrected(
@@ -270,7 +288,11 @@ def estimators(panel: Panel, fitted: Link) -> tuple[pd.DataFrame, IncidentIV | N
         The corrected estimate, whose lags the others take, too.
     """
     choice = {"lags": fitted.lags, "confidence": fitted.confidence}
-    halves, incidents = split_half(panel, **choice), incident_iv(panel, **choice)
+    halves = split_half(panel, **choice)
+    try:
+        incidents = incident_iv(panel, **choice)
+    except WaageError:
+        incidents = None
     parts = [fitted.summary]
     parts += [] if halves is None else [halves.summary]
     parts += [] if incidents is None else [incidents.link.summary]

@@ -104,9 +104,13 @@ def ix_by_group(
         faults.append(f"groups: {twice} rows repeat a person")
     if faults:
         raise WaageError(f"ix_by_group: {'; '.join(faults)}")
-    linked = scores[scores["person_id"].notna() & scores["ix"].notna()]
-    linked = linked.assign(weight=linked.get("weight", 1.0)).merge(groups, on="person_id")
-    linked["share"] = linked.get("share", 1.0)
+    return _by_group(scores.merge(groups, on="person_id"), min_cell, instrument, confidence)
+
+
+def _by_group(answers: pd.DataFrame, min_cell: int, instrument: str, confidence: float = 0.95) -> GroupScores:
+    """Average answers that know their group: person_id, split, group, ix, optionally weight and share."""
+    linked = answers[answers["person_id"].notna() & answers["ix"].notna()]
+    linked = linked.assign(weight=linked.get("weight", 1.0), share=linked.get("share", 1.0))
     parts = []
     for split, of in linked.groupby("split", sort=False):
         rows = [_group(part, confidence) | {"split": split, "group": name} for name, part in of.groupby("group")]
@@ -141,14 +145,8 @@ def group_scores(
     min_cell : int
         `min_cell_survey`.
     """
-    traits = own.people.filter(like="trait_")
-    ix = respondent_scores(own.people, own.items, own.scores.weights)
-    ix["person_id"] = np.arange(len(ix)).astype(str)
-    long = traits.rename(columns=lambda c: c.removeprefix("trait_")).assign(person_id=ix["person_id"])
-    long = long.melt("person_id", var_name="split", value_name="group").dropna(subset=["group"])
-    # "new" is a segment's name, too: a level is a key of its own.
-    long["group"] = long["group"].where(long["split"] != "visitor", "visitor_" + long["group"].astype(str))
-    found = [ix_by_group(ix, long, min_cell=min_cell).table] if len(long) else []
+    long = _trait_answers(own, min_cell)
+    found = [_by_group(long, min_cell, own.items["instrument"].iloc[0]).table] if len(long) else []
     groups, values = _customers(tables)
     answers, instrument = _linked(own, tables, as_of, time_zone, linked_instrument)
     if answers is not None and len(groups):
@@ -156,6 +154,27 @@ def group_scores(
     found = [part for part in found if len(part)]
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_COLUMNS)
     return GroupScores(table, min_cell).beside(values)
+
+
+def _trait_answers(own: Measurement, min_cell: int) -> pd.DataFrame:
+    """Return every answer beside the traits its visitor told: person_id, ix, perception, goal, split, group.
+
+    What fewer than `min_cell` persons told is "other": a rare text may be a name, and is neither stored nor shown.
+    """
+    people = own.people.reset_index(drop=True)
+    ix = respondent_scores(people, own.items, own.scores.weights)
+    # An anonymous answer is a person of its own.
+    ix["person_id"] = people["visitor"].fillna(pd.Series(people.index.astype(str), people.index))
+    traits = people.filter(like="trait_").rename(columns=lambda name: name.removeprefix("trait_"))
+    keys = list(ix)
+    long = pd.concat([ix, traits], axis=1).melt(keys, var_name="split", value_name="group")
+    long = long.dropna(subset=["group", "ix"])
+    told = long.groupby(["split", "group"])["person_id"].transform("nunique")
+    long["group"] = long["group"].where(told >= min_cell, "other")
+    # "new" is a segment's name, too: a level is a key of its own.
+    levels = (long["split"] == "visitor") & (long["group"] != "other")
+    long["group"] = long["group"].mask(levels, "visitor_" + long["group"].astype(str))
+    return long
 
 
 def _group(part: pd.DataFrame, confidence: float) -> dict:

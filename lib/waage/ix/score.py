@@ -19,8 +19,10 @@ CONSTRUCTS = ("perception", "goal")
 #: Respondents a unit's week needs for a variance of its own; below, it takes its unit's usual spread. A judgement.
 MIN_OWN_VARIANCE = 30
 
-#: What a purchase in the session is called: the outcome must not be part of its own cause.
-PURCHASE = re.compile(r"purchas|bought|\border(ed|s)?\b|checkout|conver|gekauft|\bkauf(t|en)?\b|bestell", re.IGNORECASE)
+#: What a purchase in the session is called, in the parts of an item's name.
+PURCHASE = re.compile(
+    r"purchas(e|es|ed)|bought|order(ed|s)?|checkout|conver(ted|sion)|gekauft|kauf(te)?|bestell(t|ung)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class Scores:
     ----------
     table : DataFrame
         One row a unit and week with answers: unit, week (Monday); ix, perception, goal (0-100, weighted); variance (of
-        the sampling error of ix, points squared); n; n_effective; raw (unweighted ix); mix_gap (largest share of the
-        reference mix nobody answered for); ix_a, ix_b (random halves); own_variance (False: the unit's usual).
+        the sampling error of ix, points squared); n; persons (visitors; an anonymous answer is one); n_effective; raw
+        (unweighted ix); mix_gap (largest share of the reference mix nobody answered for); ix_a, ix_b (random halves);
+        own_variance (False: the unit's usual).
     contributions : DataFrame
         One row a unit, week and item: item, contribution (points of ix, weighted), raw_contribution, mean (0-100). The
         contributions of a unit's week add up to its ix.
@@ -58,6 +61,8 @@ class Scores:
         trait, level, population, before, after: how respondents of the whole window compare.
     weights : IxWeights
     respondents : int
+    person_weights : Series
+        Raked weight of each respondent who answered enough, by the index of `people`; never to be shown.
     """
 
     table: pd.DataFrame
@@ -67,6 +72,7 @@ class Scores:
     mix: pd.DataFrame
     weights: IxWeights
     respondents: int
+    person_weights: pd.Series
 
     @property
     def reliability(self) -> pd.DataFrame:
@@ -81,6 +87,12 @@ class Scores:
     def summary(self) -> pd.DataFrame:
         """`table` with the columns that `ix_scores` holds: unit, week, ix, perception, goal, variance, n."""
         return self.table[["unit", "week", "ix", "perception", "goal", "variance", "n"]]
+
+    def shown(self, min_cell: int) -> pd.DataFrame:
+        """Return `summary` as it may be stored: a unit's week of fewer than `min_cell` persons has no numbers."""
+        numbers = ["ix", "perception", "goal", "variance", "n"]
+        hidden = self.table["persons"] < min_cell
+        return self.summary.assign(**{name: self.table[name].mask(hidden) for name in numbers})
 
     def display(self, min_n: int = 100, confidence: float = 0.95) -> pd.DataFrame:
         """Return the smoothed line of each unit, for charts only: unit, week, ix, smooth, low, high."""
@@ -115,8 +127,10 @@ def codebook(items: pd.DataFrame, weights: IxWeights | None = None) -> pd.DataFr
     faults = []
     for row in scale.itertuples():
         construct = row.construct if isinstance(row.construct, str) else ""
-        named = f"{row.item} {getattr(row, 'label', '')} {getattr(row, 'label_de', '')}"
-        if row.kind == "binary" and PURCHASE.search(named):
+        low, high = pd.to_numeric(row.scale_min), pd.to_numeric(row.scale_max)
+        # The outcome must not be part of its own cause, whatever kind of item it is called.
+        two_valued = row.kind == "binary" or high - low == 1
+        if two_valued and names_purchase(row.item):
             faults.append(
                 f"{row.item} is a purchase of the session: an outcome in the score would explain itself; take it out, "
                 "or keep it as a trait for the audit"
@@ -124,7 +138,6 @@ def codebook(items: pd.DataFrame, weights: IxWeights | None = None) -> pd.DataFr
         elif construct not in CONSTRUCTS:
             hint = did_you_mean(construct, CONSTRUCTS)
             faults.append(f"{row.item} has construct {construct or 'none'!s}, not perception or goal{hint}")
-        low, high = pd.to_numeric(row.scale_min), pd.to_numeric(row.scale_max)
         if row.kind == "scale" and not (pd.notna(low) and pd.notna(high) and low < high):
             faults.append(f"{row.item} has no scale: scale_min {row.scale_min}, scale_max {row.scale_max}")
     needed = [c for c in CONSTRUCTS if weights is not None and getattr(weights, c) > 0]
@@ -138,6 +151,11 @@ def codebook(items: pd.DataFrame, weights: IxWeights | None = None) -> pd.DataFr
     scale["scale_min"] = pd.to_numeric(scale["scale_min"]).fillna(0.0)
     scale["scale_max"] = pd.to_numeric(scale["scale_max"]).fillna(1.0)
     return scale
+
+
+def names_purchase(item: str) -> bool:
+    """Return whether an item's name says that it is a purchase (has_ordered, session_order)."""
+    return any(PURCHASE.fullmatch(part) for part in re.split(r"[^a-zA-Z]+", item))
 
 
 def respondents(responses: ir.Table, items: pd.DataFrame, time_zone: str, *, instrument: str = "ix") -> ir.Table:
@@ -169,7 +187,13 @@ def respondents(responses: ir.Table, items: pd.DataFrame, time_zone: str, *, ins
     faults, columns = [], {}
     outside = {}
     for row in scale.itertuples():
-        codes = [float(code) for code in re.split(r"[;,| ]+", _text(row.missing_codes)) if code]
+        written = [code for code in re.split(r"[;,| ]+", _text(row.missing_codes)) if code]
+        codes = pd.to_numeric(pd.Series(written, dtype=object), errors="coerce").dropna().tolist()
+        if len(codes) < len(written):
+            faults.append(
+                f"{row.item}: missing_codes {row.missing_codes!r} are not numbers, as answers are; give "
+                "the number that stands for no answer, such as 9, or leave it empty"
+            )
         of_item = rows.item == row.item
         valid = of_item & rows.value.notnull() & (rows.value.notin(codes) if codes else ibis.literal(True))
         inside = rows.value.between(row.scale_min, row.scale_max)
@@ -283,7 +307,9 @@ def score(
         own = getattr(weights, construct)
         table[construct] = _mean(parts[:, of].sum(axis=1) / own, w, cell) if own else np.nan
     visitor = people["visitor"].to_numpy() if "visitor" in people else np.full(len(people), None, dtype=object)
-    table["variance"], table["own_variance"] = _variance(ix, w, cell, traits, margins, visitor, key["unit"].to_numpy())
+    table["variance"], table["own_variance"], table["persons"] = _variance(
+        ix, w, cell, traits, margins, visitor, key["unit"].to_numpy()
+    )
     half = np.random.default_rng(seed).permutation(len(ix)) % 2
     halves, _ = _raked(traits, 2 * cell + half, margins, start, trim)
     for number, name in enumerate(("ix_a", "ix_b")):
@@ -293,13 +319,14 @@ def score(
         table[name] = np.divide(sums, total, out=np.full(len(key), np.nan), where=total > 0)
     columns = ["unit", "week", "ix", "perception", "goal", "variance", "n", "n_effective", "raw", "mix_gap"]
     return Scores(
-        table=table[[*columns, "ix_a", "ix_b", "own_variance"]],
+        table=table[[*columns, "ix_a", "ix_b", "own_variance", "persons"]],
         contributions=_contributions(parts, values, w, cell, key, book),
         items=facts,
         item_weeks=_item_weeks(answered, cells["week"].to_numpy(), book),
         mix=_mix(traits, margins, w),
         weights=weights,
         respondents=len(people),
+        person_weights=pd.Series(w, people.index),
     )
 
 
@@ -398,8 +425,8 @@ def _mean(values: np.ndarray, w: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return np.bincount(cell, w * values) / np.bincount(cell, w)
 
 
-def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sampling variance of each cell's mean, and where it is the cell's own.
+def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the sampling variance of each cell's mean, where it is the cell's own, and the cell's visitors.
 
     Raking fixes the margins, so that only what traits leave unexplained varies from sample to sample; that the factors
     are found in the same sample is already in the spread of the weights.
@@ -428,11 +455,16 @@ def _variance(ix, w, cell, traits, margins, visitor, units) -> tuple[np.ndarray,
     weight = np.bincount(cell, w, count)
     own = squares / weight**2 * clusters / np.maximum(clusters - 1, 1)
     enough = clusters >= MIN_OWN_VARIANCE
-    # A few answers cannot know their own spread: the unit's, spread over the effective number.
+    # A few answers cannot know their own spread: the unit's, spread over the effective number; where those of the unit
+    # are too few, too, the shop's. With one answer in every cell nobody knows it.
     squared = np.bincount(cell, w**2, count)
-    sums = pd.DataFrame({"s": squares, "w": squared, "n": clusters, "one": 1.0}).groupby(units).transform("sum")
-    usual = (sums["s"] / sums["w"] * sums["n"] / np.maximum(sums["n"] - sums["one"], 1)).to_numpy()
-    return np.where(enough, own, usual * squared / weight**2), enough
+    cells = pd.DataFrame({"s": squares, "w": squared, "n": clusters, "one": 1.0})
+    sums, shop = cells.groupby(units).transform("sum"), cells.sum()
+    free, all_free = sums["n"] - sums["one"], shop["n"] - shop["one"]
+    pooled = shop["s"] / shop["w"] * shop["n"] / all_free if all_free > 0 else np.nan
+    spread = sums["s"] / sums["w"] * sums["n"] / np.maximum(free, 1)
+    usual = spread.where(free >= MIN_OWN_VARIANCE, pooled).to_numpy()
+    return np.where(enough, own, usual * squared / weight**2), enough, clusters
 
 
 def _contributions(parts, values, w, cell, key, book) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def page_cards(
     line: pd.DataFrame | None, value: pd.DataFrame | None, currency: str = "EUR", language: str = "en", weeks: int = 13
 ) -> list[tuple[str, str, str]]:
     """Return the cards of the page: IX now, what a point does to demand, what it is worth, and the evidence."""
-    if line is None:
+    if line is None or not len(line):
         return []
     now, _ = compared(line, weeks)
     half = 1.96 * now["variance"].sum() ** 0.5 / len(now)

@@ -26,13 +26,13 @@ def limits_finding(found: Linkage, language: str = "en") -> str:
 def level_finding(line: pd.DataFrame, weeks: int = 13, language: str = "en") -> str:
     """Return where the IX of the shop stands and how it moved, from `shop_line`."""
     now, before = compared(line, weeks)
-    mean, error = now["ix"].mean(), np.sqrt(now["variance"].sum()) / len(now)
+    mean, error = now["ix"].mean(), np.sqrt(now["variance"].sum(skipna=False)) / len(now)
     facts = {"weeks": len(now), "ix": style.number(mean, language, 1), "half": style.number(_Z * error, language, 1)}
     text = _WORDS["level"][language == "de"].format(**facts)
     if not len(before):
         return text
     move = mean - before["ix"].mean()
-    half = _Z * np.hypot(error, np.sqrt(before["variance"].sum()) / len(before))
+    half = _Z * np.hypot(error, np.sqrt(before["variance"].sum(skipna=False)) / len(before))
     shown = {
         "move": f"{'+' if move > 0 else ''}{style.number(move, language, 1)}",
         "half": style.number(half, language, 1),
@@ -45,7 +45,7 @@ def level_finding(line: pd.DataFrame, weeks: int = 13, language: str = "en") -> 
 def headlines(found: Linkage, line: pd.DataFrame, weeks: int = 13, language: str = "en") -> list[dict]:
     """Return the figures of the report's index, as `Study.headline` takes them."""
     now, _ = compared(line, weeks)
-    mean, half = now["ix"].mean(), _Z * np.sqrt(now["variance"].sum()) / len(now)
+    mean, half = now["ix"].mean(), _Z * np.sqrt(now["variance"].sum(skipna=False)) / len(now)
     told = [{"key": "ix_now", "value": round(mean, 1), "unit": "points", "low": mean - half, "high": mean + half}]
     if not found:
         return [*told, {"key": "point_worth", "value": _WORDS["unknown"][language == "de"]}]

@@ -29,7 +29,7 @@ def page_cards(
     if line is None or not len(line):
         return []
     now, _ = compared(line, weeks)
-    half = 1.96 * now["variance"].sum() ** 0.5 / len(now)
+    half = 1.96 * now["variance"].sum(skipna=False) ** 0.5 / len(now)
     words, between = _WORDS[language == "de"], " bis " if language == "de" else " to "
     note = words["now"].format(weeks=len(now), half=style.number(half, language, 1))
     cards = [("ix_now", style.number(now["ix"].mean(), language, 1), note)]

@@ -173,3 +173,16 @@ def test_unknown_names_are_answered_with_a_hint():
 def test_charts_come_from_result_tables():
     ax = link(simulate_panel(1)[0]).plot_lags("visits", language="de")
     assert "Besuche" in ax.get_title()
+
+
+def test_an_outcome_that_never_moves_has_no_effect_and_breaks_nothing():
+    """A shop that knows no visits counts orders as visits: conversion is 1 everywhere."""
+    panel, *_ = simulate_panel(4, units=8, weeks=60)
+    panel = replace(panel, visits=panel.orders)
+    table = uncorrected(panel).set_index("outcome")
+    assert table.loc["conversion", "long_run"] == pytest.approx(0, abs=1e-12)
+    assert np.isfinite(table.loc["demand", ["long_run", "p_value", "year_1"]].astype(float)).all()
+    corrected = link(panel).summary.set_index("outcome")
+    assert corrected.loc["visits", "long_run"] + corrected.loc["basket", "long_run"] == pytest.approx(
+        corrected.loc["demand", "long_run"], abs=1e-10
+    )

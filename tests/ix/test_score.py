@@ -139,7 +139,7 @@ def test_items_without_construct_or_of_purchases_are_refused():
     assert "ordered is a purchase of the session" in text
     assert "flat has no scale" in text
     with pytest.raises(WaageError, match="no item measures goal"):
-        codebook(pd.DataFrame(rows[:1]))
+        codebook(pd.DataFrame(rows[:1]), IxWeights())
 
 
 def test_a_purchase_is_known_by_its_name_and_not_by_free_wording():

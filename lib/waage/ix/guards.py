@@ -21,6 +21,8 @@ MIN_RELIABILITY_MERGED = 0.4
 #: Smallest share of signal in any combination of lags. Wild estimates (five times the effect) were seen below .02 only,
 #: intervals too wide to say anything below .05 (simulated, 1,400 panels, four free lags).
 MIN_CONDITIONING = 0.05
+#: Smallest effect on demand per point (log points) that must be visible: many times what is usual (judgement).
+MOST_VISIBLE = 0.05
 
 MIN_UNITS = 8  # jackknife intervals cover 95 % from 8 units on (simulated)
 MIN_PERIODS = 20  # after lags; a judgement
@@ -307,6 +309,8 @@ def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, str |
             lost = "reliability"
         elif not fitted.conditioning >= MIN_CONDITIONING:
             lost = "conditioning"
+        elif not fitted.std_error() * POWER_FACTOR <= MOST_VISIBLE:
+            lost = "width"
     if lost is None:
         return row, None, fitted
     facts |= {"units": row["units"], "min_units": MIN_UNITS, "min_periods": MIN_PERIODS}
@@ -317,6 +321,8 @@ def _try(panel: Panel, lags: int | None, confidence: float) -> tuple[dict, str |
             "least": style.number(least, language, 1),
             "conditioning": style.number(row["conditioning"], language, 2),
             "min_conditioning": style.number(MIN_CONDITIONING, language, 2),
+            "visible": style.percent(fitted.std_error() * POWER_FACTOR, language) if fitted is not None else "",
+            "most_visible": style.percent(MOST_VISIBLE, language),
         }
         texts.append(words[lost].format(**facts, **shown))
     return row | {"reason": texts[0]}, texts[1], fitted
@@ -346,6 +352,8 @@ _REFUSED = (
         "units": "{units} units, fewer than the {min_units} an interval needs",
         "periods": "{periods} periods with all lags, fewer than {min_periods}",
         "reliability": "reliability {reliability} of the score is below {least}: most of it is survey noise",
+        "width": "corrected for noise, only effects from {visible} of demand per point would be seen "
+        "(at most {most_visible})",
         "conditioning": "the correction is ill-conditioned ({conditioning}, needed {min_conditioning})",
         "rate": "the response rate breaks in the week of {week}, from {before} to {after}: other visitors answer "
         "before and after",
@@ -369,6 +377,8 @@ _REFUSED = (
         "units": "{units} Einheiten, weniger als die {min_units}, die ein Intervall braucht",
         "periods": "{periods} Zeiträume mit allen Verzögerungen, weniger als {min_periods}",
         "reliability": "Verlässlichkeit {reliability} des Werts unter {least}: das meiste ist Stichprobenrauschen",
+        "width": "vom Rauschen befreit, wären nur Wirkungen ab {visible} der Nachfrage je Punkt zu sehen "
+        "(höchstens {most_visible})",
         "conditioning": "die Bereinigung ist schlecht bestimmt ({conditioning}, nötig {min_conditioning})",
         "rate": "die Rücklaufquote bricht in der Woche vom {week}, von {before} auf {after}: vorher und nachher "
         "antworten andere Besucher",

@@ -273,7 +273,8 @@ def uncorrected(
         earned = float(np.maximum(year - np.arange(len(b)), 0) @ b / year)
         row = {"method": "pooled" if pooled else "fe", "outcome": outcome, "short_run": b[0], "long_run": long_run}
         row |= {"low": long_run - quantile * error, "high": long_run + quantile * error, "std_error": error}
-        row |= {"p_value": 2 * student.sf(abs(long_run / error), df), "year_1": earned / long_run}
+        row |= {"p_value": 2 * student.sf(abs(long_run) / error, df) if error else np.nan}
+        row |= {"year_1": earned / long_run if long_run else np.nan}
         found.append(row)
     return pd.DataFrame(found)
 
